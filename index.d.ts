@@ -1,0 +1,464 @@
+/**
+ * turbocache-js: a coherent multi-tier cache. This file is the whole public API of the package root; the decorators
+ * and the NestJS module live in `turbocache-js/nest`.
+ *
+ * Units, everywhere: a `number` of time is milliseconds, a `number` of size is bytes.
+ */
+
+/// <reference types="node" />
+import type { EventEmitter } from 'node:events';
+
+// ---------------------------------------------------------------------------------------------------- vocabulary
+
+/** A length of time: milliseconds as a number, or a string with a unit: `'250ms'`, `'30s'`, `'5m'`, `'1h'`, `'1d'`. */
+export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
+
+/** A time to live: a {@link Duration} above zero, or `null` for "never expires". */
+export type Ttl = Duration | null;
+
+/** A size: bytes as a number, or a string with a unit (powers of 1,024): `'512b'`, `'64kb'`, `'64mb'`, `'2gb'`. */
+export type Size = number | `${number}${'b' | 'kb' | 'mb' | 'gb'}`;
+
+/**
+ * What a read of the hot tier hands out.
+ * - `copy`: a private copy; the caller may change it.
+ * - `frozen`: one deeply frozen object for everybody; a change throws in strict mode.
+ * - `shared`: one object for everybody, not frozen; whoever changes it changes what others read. Your explicit waiver.
+ */
+export type ReadMode = 'copy' | 'frozen' | 'shared';
+
+/** The tier that answered: decoded objects, native memory, the remote tier (Redis or an adapter), or the loader. */
+export type TierName = 'hot' | 'memory' | 'remote' | 'loader';
+
+// ------------------------------------------------------------------------------------------------------- options
+
+/** How long a value lives and how it is renewed. Accepted by a call, a decorator, a named cache and the manager; the nearest wins. */
+export interface FreshnessOptions {
+  /** Time a value is fresh. `null` = for ever. @default '5m' */
+  ttl?: Ttl;
+  /** Time after `ttl` in which the old value may still be served when the loader fails or is slow. `0` = none. @default 0 */
+  grace?: Duration;
+  /** If an old value in its grace exists and the loader needs longer than this, the old value is returned and the load goes on in the background. `null` = wait. @default null */
+  softTimeout?: Duration | null;
+  /** A caller never waits longer than this for the loader: it gets the old value if there is one, else a `LoaderTimeoutError`; the load goes on in the background. `null` = no limit. @default null */
+  hardTimeout?: Duration | null;
+  /** Fraction of `ttl` (above 0, below 1) after which a hit starts one background reload and returns at once. `null` = off. @default null */
+  eagerRefresh?: number | null;
+  /** Each ttl is shortened by a random part of at most this time, so that entries written together do not expire together. @default 0 */
+  jitter?: Duration;
+}
+
+/** Options of one `set`, `getOrSet`, … call. */
+export interface EntryOptions extends FreshnessOptions {
+  /** Labels by which many entries can be dropped with one `invalidateTags`. At most 64, each at most 256 bytes. */
+  tags?: readonly string[];
+}
+
+/** L1: encoded values in native memory, one store for all worker threads of the process. */
+export interface MemoryOptions {
+  /** Upper limit in true bytes: key + value + bookkeeping. Above it the least valuable entries go (TinyLFU). @default '64mb' */
+  maxBytes?: Size;
+}
+
+/** L0: decoded objects in the JavaScript heap of each isolate. */
+export interface HotOptions {
+  /** Upper limit in entries. @default 10_000 */
+  maxEntries?: number;
+  /** Upper limit in estimated bytes (encoded size of the values). @default '32mb' */
+  maxBytes?: Size;
+  /** What a hit hands out. @default 'copy' */
+  reads?: ReadMode;
+}
+
+/** L2: Redis or a compatible server. Give `url`, or `cluster`, or `sentinel`. */
+export interface RedisOptions {
+  /** `redis://[user:password@]host[:port][/db]`, or `rediss://…` for TLS. */
+  url?: string;
+  /** Nodes of a Redis Cluster. Not yet supported: answers `E_TURBOCACHE_UNSUPPORTED`. */
+  cluster?: readonly string[];
+  /** Sentinels that know the master. Not yet supported: answers `E_TURBOCACHE_UNSUPPORTED`. */
+  sentinel?: { name: string; nodes: readonly string[] };
+  /** `true`: `ready()` rejects while the server cannot be reached. The constructor never throws for that. @default false */
+  required?: boolean;
+  /** Limit for one connection attempt. @default '1s' */
+  connectTimeout?: Duration;
+  /** Deadline of every command; after it the call goes on without Redis. @default '500ms' */
+  commandTimeout?: Duration;
+}
+
+/** Compression of what goes to the remote tier. A value is kept compressed only when that makes it smaller. */
+export interface CompressionOptions {
+  /** Encoded values of at least this size are compressed. @default '1kb' */
+  threshold?: Size;
+  /** zstd level, 1 to 19. @default 1 */
+  level?: number;
+}
+
+/** Options of {@link CacheManager}. Unknown names and values of a wrong type are errors. */
+export interface CacheManagerOptions extends FreshnessOptions {
+  /**
+   * Isolation: first part of every key. Managers of one process that name the same namespace, worker threads included,
+   * share one memory tier. A manager without a namespace keeps its memory to itself. At most 256 bytes.
+   */
+  namespace?: string;
+  /** Separates deploys: another version sees none of this one's entries. */
+  version?: string | number;
+  /** L1, or `false` to switch it off. */
+  memory?: MemoryOptions | false;
+  /** L0, or `false` to switch it off. */
+  hot?: HotOptions | false;
+  /** L2 over Redis. Absent: no remote tier. */
+  redis?: RedisOptions;
+  /** L2 over any other store. Not together with `redis`. The memory of such a manager is never shared between worker threads. */
+  adapter?: ICacheAdapter;
+  /** Encoding of values. @default 'json' */
+  serializer?: 'json' | ISerializer;
+  /** Compression in L2, or `false`. */
+  compression?: CompressionOptions | false;
+  /** Decides the ttl of an entry from its key and value. */
+  strategy?: ICacheStrategy;
+  /** Longest key in UTF-8 bytes; a longer one is an error. @default 1_024 */
+  maxKeyBytes?: number;
+  /** Largest encoded value; a larger one is an error. @default '16mb' */
+  maxValueBytes?: Size;
+}
+
+/** Options of a named cache: the manager's, except what belongs to the process. */
+export interface CacheOptions extends FreshnessOptions {
+  /** Encoding of values of this cache. */
+  serializer?: 'json' | ISerializer;
+  /** Decides the ttl of an entry of this cache. */
+  strategy?: ICacheStrategy;
+  /** What a hit of the hot tier hands out. */
+  reads?: ReadMode;
+}
+
+// -------------------------------------------------------------------------------------------------------- results
+
+/** One entry as {@link Cache.getEntry} shows it. Times are milliseconds; `null` = never. */
+export interface CacheEntry<T = unknown> {
+  key: string;
+  value: T;
+  /** Which tier holds it nearest to the caller. */
+  tier: Exclude<TierName, 'loader'>;
+  /** Time until it is no longer fresh; negative when it is in its grace. */
+  ttl: number | null;
+  /** Time until it is gone, grace included. */
+  expiresIn: number | null;
+  /** `true` when only the grace keeps it. */
+  stale: boolean;
+  tags: readonly string[];
+  /** Encoded size in bytes. */
+  size: number;
+}
+
+/** One element of {@link Cache.setMany}. */
+export interface SetManyEntry<T = unknown> extends EntryOptions {
+  key: string;
+  value: T;
+}
+
+/** What a loader is told and may say. */
+export interface LoaderContext<T = unknown> {
+  readonly key: string;
+  /** Aborted when the load's result can no longer be stored (the manager closes). */
+  readonly signal: AbortSignal;
+  /** The old value, while it is in its grace. */
+  readonly stale: T | undefined;
+  /** `true` when nobody waits for this load. */
+  readonly isBackground: boolean;
+  /** Sets the ttl of the entry, e.g. from the value. */
+  setTtl(ttl: Ttl): void;
+  /** Sets the tags of the entry, e.g. from the value. */
+  setTags(tags: readonly string[]): void;
+  /** The value is returned to the callers, but not stored. */
+  skip(): void;
+}
+
+/** Produces the value of a key that is not in the cache. `undefined` is returned to the caller and never cached. */
+export type Loader<T> = (context: LoaderContext<T>) => T | Promise<T>;
+
+/** Produces the values of the missing keys: a `Map` or an object by key, or an array in the order of `keys`. A key left out is `undefined`. */
+export type ManyLoader<T> = (
+  keys: string[],
+) => Promise<Map<string, T> | Record<string, T> | readonly (T | undefined)[]> | Map<string, T> | Record<string, T> | readonly (T | undefined)[];
+
+/** Counters since the manager was made. */
+export interface CacheStats {
+  hot: { hits: number; misses: number; entries: number; bytes: number; evictions: number };
+  memory: { hits: number; misses: number; entries: number; bytes: number };
+  remote: {
+    hits: number;
+    misses: number;
+    errors: number;
+    /** Answers that were refused because their bytes were foreign, damaged or of another key. */
+    rejected: number;
+    /** `none`: there is no remote tier. `down`: calls go on without it, and it is tried again in the background. */
+    state: 'none' | 'connecting' | 'up' | 'down';
+  };
+  loads: { started: number; failed: number; refused: number };
+  invalidations: { sent: number; received: number };
+}
+
+// ---------------------------------------------------------------------------------------------------------- cache
+
+/** A cache of one namespace: what the manager, its named caches and its nested namespaces have in common. */
+export interface Cache {
+  /** Full path of the namespace, `''` for a manager without one. */
+  readonly namespacePath: string;
+
+  /** The value, or `undefined` for a miss. `null` is a value. A read never fails because a tier does. */
+  get<T = unknown>(key: string): Promise<T | undefined>;
+  /** Stores a value in every tier. `undefined` is an error, `null` is a value. Resolves when L2 has answered. */
+  set<T>(key: string, value: T, options?: EntryOptions): Promise<void>;
+  /** Removes the key. Resolves when no reader of this process can see the old value and L2 has dropped it. `true` when there was something to remove. */
+  delete(key: string): Promise<boolean>;
+  /** `true` when a fresh value exists in any tier. */
+  has(key: string): Promise<boolean>;
+  /** Makes the value stale at once: gone without a grace, else served only when a loader fails or is slow. `true` when there was one. */
+  expire(key: string): Promise<boolean>;
+  /** The value, loading and storing it on a miss. Callers of one key share one load. */
+  getOrSet<T>(key: string, loader: Loader<T>, options?: EntryOptions): Promise<T>;
+  /** Synchronous read of L0 and L1: the value, or `undefined`. Never asks Redis. */
+  peek<T = unknown>(key: string): T | undefined;
+
+  /** The values of many keys in their order; `undefined` for a miss. One round trip. */
+  getMany<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]>;
+  /** Stores many values. One round trip. */
+  setMany<T>(entries: readonly SetManyEntry<T>[]): Promise<void>;
+  /** Removes many keys; the number that there were. One round trip. */
+  deleteMany(keys: readonly string[]): Promise<number>;
+  /** The values of many keys in their order; one call of `loadMissing` for all that are missing. */
+  getOrSetMany<T>(keys: readonly string[], loadMissing: ManyLoader<T>, options?: EntryOptions): Promise<(T | undefined)[]>;
+
+  /** Drops every entry that carries one of the tags, in every tier, in one round trip. */
+  invalidateTags(tags: readonly string[]): Promise<void>;
+  /** Drops every entry of this namespace and of those nested in it, without scanning. */
+  clear(): Promise<void>;
+  /** The entry with its times, tier and tags, or `undefined`. */
+  getEntry<T = unknown>(key: string): Promise<CacheEntry<T> | undefined>;
+
+  /** A named cache: a nested namespace with options of its own. The same name gives the same cache; other options for it are an error. */
+  cache(name: string, options?: CacheOptions): Cache;
+  /** A nested namespace with this one's options. `clear` here clears it too. */
+  namespace(name: string): Cache;
+}
+
+/** Events of a manager. Listeners never change what a call returns. */
+export interface CacheManagerEvents {
+  /** Something failed that no caller is told about; once per change of state, not per call. */
+  error: [TurboCacheError];
+  /** A condition the operator should know about, e.g. two managers with clashing options on one namespace. */
+  warning: [TurboCacheError];
+}
+
+/** The entry point: owns the tiers, and is itself the cache of its namespace. */
+export class CacheManager extends EventEmitter<CacheManagerEvents> implements Cache {
+  /** Never throws because Redis is down. Throws a `ConfigurationError` for options that cannot be right. */
+  constructor(options?: CacheManagerOptions);
+  readonly namespacePath: string;
+  get<T = unknown>(key: string): Promise<T | undefined>;
+  set<T>(key: string, value: T, options?: EntryOptions): Promise<void>;
+  delete(key: string): Promise<boolean>;
+  has(key: string): Promise<boolean>;
+  expire(key: string): Promise<boolean>;
+  getOrSet<T>(key: string, loader: Loader<T>, options?: EntryOptions): Promise<T>;
+  peek<T = unknown>(key: string): T | undefined;
+  getMany<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]>;
+  setMany<T>(entries: readonly SetManyEntry<T>[]): Promise<void>;
+  deleteMany(keys: readonly string[]): Promise<number>;
+  getOrSetMany<T>(keys: readonly string[], loadMissing: ManyLoader<T>, options?: EntryOptions): Promise<(T | undefined)[]>;
+  invalidateTags(tags: readonly string[]): Promise<void>;
+  clear(): Promise<void>;
+  getEntry<T = unknown>(key: string): Promise<CacheEntry<T> | undefined>;
+  cache(name: string, options?: CacheOptions): Cache;
+  namespace(name: string): Cache;
+
+  /** Resolves when the remote tier answers, at once without one. Rejects after `connectTimeout` only when `redis.required` is set. */
+  ready(): Promise<void>;
+  /** Counters of this manager's engine and of this isolate's hot tier. */
+  stats(): CacheStats;
+  /** Ends everything: waits for running loads and writes, then lets the process exit by itself. Idempotent. Calls after it reject with `E_TURBOCACHE_CLOSED`. */
+  close(): Promise<void>;
+}
+
+// ----------------------------------------------------------------------------------------------------- interfaces
+
+/** Encoding of values. Runs in JavaScript, once a write and once a decoded read. */
+export interface ISerializer {
+  /** Identifies the encoding in stored bytes: 128 to 255 for your own. Bytes written under another id are a counted miss. */
+  readonly id: number;
+  readonly name: string;
+  serialize(value: unknown): string | Uint8Array;
+  /** `bytes` is only valid during the call: copy what you keep. */
+  deserialize(bytes: Uint8Array): unknown;
+}
+
+/** What a strategy decides from. */
+export interface StrategyContext {
+  readonly key: string;
+  readonly value: unknown;
+  /** The ttl that the options ask for, in milliseconds; `null` = never. */
+  readonly ttl: number | null;
+  /** How long the loader took, in milliseconds; `undefined` for a plain `set`. */
+  readonly loadTime: number | undefined;
+}
+
+/** Decides how long an entry lives. Called once a write; `undefined` keeps the ttl of the options. */
+export interface ICacheStrategy {
+  ttl(context: StrategyContext): Ttl | undefined;
+}
+
+/** The call for which a decorator needs a key. */
+export interface KeyContext {
+  readonly className: string;
+  readonly methodName: string;
+  readonly args: readonly unknown[];
+}
+
+/** Makes a key from a method call. Different calls must give different keys. */
+export interface IKeyGenerator {
+  generate(context: KeyContext): string;
+}
+
+/** What an adapter stores under one key. */
+export interface AdapterEntry {
+  readonly value: Uint8Array;
+  /** Remaining life in milliseconds; `null` = never expires. */
+  readonly ttl: number | null;
+}
+
+/**
+ * A store behind the remote tier. The engine adds coherence, timeouts, single flight and encoding: an adapter only
+ * moves bytes. Expired entries must not be returned. Errors may be thrown: they count as "remote tier failed".
+ */
+export interface ICacheAdapter {
+  readonly name: string;
+  /** Entries in the order of `keys`; `undefined` for a miss. */
+  getMany(keys: readonly string[]): Promise<readonly (AdapterEntry | undefined)[]>;
+  setMany(entries: readonly { key: string; value: Uint8Array; ttl: number | null }[]): Promise<void>;
+  /** For each key, whether there was something to remove. */
+  deleteMany(keys: readonly string[]): Promise<readonly boolean[]>;
+  /** Ends the store's connections. Called by `CacheManager.close()`. */
+  close?(): Promise<void>;
+}
+
+// ------------------------------------------------------------------------------------------------------- adapters
+
+/** An adapter over a `Map`, for tests and as the smallest example of an adapter. */
+export class MemoryAdapter implements ICacheAdapter {
+  constructor(options?: { maxEntries?: number });
+  readonly name: 'memory';
+  getMany(keys: readonly string[]): Promise<readonly (AdapterEntry | undefined)[]>;
+  setMany(entries: readonly { key: string; value: Uint8Array; ttl: number | null }[]): Promise<void>;
+  deleteMany(keys: readonly string[]): Promise<readonly boolean[]>;
+}
+
+/** Several adapters as one, nearest first: reads fill the nearer ones, writes and deletes go to all, farthest first. */
+export class MultiTierAdapter implements ICacheAdapter {
+  constructor(tiers: readonly ICacheAdapter[]);
+  readonly name: string;
+  getMany(keys: readonly string[]): Promise<readonly (AdapterEntry | undefined)[]>;
+  setMany(entries: readonly { key: string; value: Uint8Array; ttl: number | null }[]): Promise<void>;
+  deleteMany(keys: readonly string[]): Promise<readonly boolean[]>;
+  close(): Promise<void>;
+}
+
+/** The part of a Keyv (5 or 6) instance that {@link KeyvAdapter} uses. */
+export interface KeyvLike {
+  get(key: string[]): Promise<unknown>;
+  set(key: string, value: unknown, ttl?: number): Promise<unknown>;
+  delete(key: string | string[]): Promise<unknown>;
+  disconnect?(): Promise<void>;
+}
+
+/** Any Keyv store as the remote tier. */
+export class KeyvAdapter implements ICacheAdapter {
+  constructor(keyv: KeyvLike);
+  readonly name: 'keyv';
+  getMany(keys: readonly string[]): Promise<readonly (AdapterEntry | undefined)[]>;
+  setMany(entries: readonly { key: string; value: Uint8Array; ttl: number | null }[]): Promise<void>;
+  deleteMany(keys: readonly string[]): Promise<readonly boolean[]>;
+  close(): Promise<void>;
+}
+
+/** The part of a Cacheable instance that {@link CacheableAdapter} uses. */
+export interface CacheableLike {
+  get(key: string): Promise<unknown>;
+  set(key: string, value: unknown, ttl?: number | string): Promise<unknown>;
+  delete(key: string): Promise<unknown>;
+  disconnect?(): Promise<void>;
+}
+
+/** A Cacheable instance as the remote tier, layered below TurboCache's own tiers. */
+export class CacheableAdapter implements ICacheAdapter {
+  constructor(cacheable: CacheableLike);
+  readonly name: 'cacheable';
+  getMany(keys: readonly string[]): Promise<readonly (AdapterEntry | undefined)[]>;
+  setMany(entries: readonly { key: string; value: Uint8Array; ttl: number | null }[]): Promise<void>;
+  deleteMany(keys: readonly string[]): Promise<readonly boolean[]>;
+  close(): Promise<void>;
+}
+
+// --------------------------------------------------------------------------------------------------------- errors
+
+/** Stable codes: branch on these, never on messages. `docs/errors.md` says what each one means and what to do. */
+export type TurboCacheErrorCode =
+  | 'E_TURBOCACHE_OPTION'
+  | 'E_TURBOCACHE_ARGUMENT'
+  | 'E_TURBOCACHE_DURATION'
+  | 'E_TURBOCACHE_KEY_TOO_LONG'
+  | 'E_TURBOCACHE_VALUE_TOO_LARGE'
+  | 'E_TURBOCACHE_SERIALIZE'
+  | 'E_TURBOCACHE_LOADER_TIMEOUT'
+  | 'E_TURBOCACHE_RECURSIVE_LOAD'
+  | 'E_TURBOCACHE_CLOSED'
+  | 'E_TURBOCACHE_REMOTE'
+  | 'E_TURBOCACHE_UNSUPPORTED'
+  | 'E_TURBOCACHE_CLASH'
+  | 'E_TURBOCACHE_DECORATOR'
+  | 'E_TURBOCACHE_NATIVE';
+
+/** Facts about a failure, as fields instead of prose. */
+export interface ErrorDetails {
+  /** The option or argument the error is about, e.g. `memory.maxBytes`. */
+  option?: string;
+  /** What was given. Never a cached value. */
+  got?: unknown;
+  /** What would be right. */
+  expected?: string;
+  cause?: unknown;
+  [field: string]: unknown;
+}
+
+/** The base of every error this package throws. */
+export class TurboCacheError extends Error {
+  constructor(code: TurboCacheErrorCode, message: string, details?: ErrorDetails);
+  readonly code: TurboCacheErrorCode;
+  readonly option: string | undefined;
+  readonly got: unknown;
+  readonly expected: string | undefined;
+  readonly details: ErrorDetails;
+}
+/** An option that cannot be right: `E_TURBOCACHE_OPTION`, `E_TURBOCACHE_DURATION`, `E_TURBOCACHE_CLASH`. */
+export class ConfigurationError extends TurboCacheError {}
+/** An argument that cannot be right: `E_TURBOCACHE_ARGUMENT`, `E_TURBOCACHE_DURATION`. */
+export class InvalidArgumentError extends TurboCacheError {}
+/** A key or a value over its limit: `E_TURBOCACHE_KEY_TOO_LONG`, `E_TURBOCACHE_VALUE_TOO_LARGE`. */
+export class LimitError extends TurboCacheError {}
+/** A value that the serializer refuses: `E_TURBOCACHE_SERIALIZE`. */
+export class SerializationError extends TurboCacheError {}
+/** The loader needed longer than `hardTimeout` and there was no old value: `E_TURBOCACHE_LOADER_TIMEOUT`. */
+export class LoaderTimeoutError extends TurboCacheError {}
+/** A loader asked for the key it is loading: `E_TURBOCACHE_RECURSIVE_LOAD`. */
+export class RecursiveLoadError extends TurboCacheError {}
+/** A call after `close()`: `E_TURBOCACHE_CLOSED`. */
+export class ClosedError extends TurboCacheError {}
+/** The remote tier failed; only ever in events and from `ready()`: `E_TURBOCACHE_REMOTE`. */
+export class RemoteError extends TurboCacheError {}
+/** A capability that is named but not there yet: `E_TURBOCACHE_UNSUPPORTED`. */
+export class UnsupportedError extends TurboCacheError {}
+/** A decorator that cannot work, found when the class is defined: `E_TURBOCACHE_DECORATOR`. */
+export class DecoratorError extends TurboCacheError {}
+/** The native binary could not be loaded: `E_TURBOCACHE_NATIVE`. */
+export class NativeLoadError extends TurboCacheError {}
