@@ -1,0 +1,27 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    // Tests import the package by its name, as users do, and get its real entry files.
+    alias: [
+      { find: /^turbocache-js$/, replacement: file('./index.mjs') },
+      { find: /^turbocache-js\/nest$/, replacement: file('./nest.mjs') },
+    ],
+  },
+  test: {
+    include: ['__test__/**/*.test.ts'],
+    globalSetup: [file('./__test__/rig/global-setup.ts')],
+    // A process a file: a crash of the native side is seen as one, and the process exits by itself or the run hangs.
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    server: {
+      // The built package is loaded by Node itself, not transformed by Vite.
+      deps: { external: [/\/dist\/(?:node|nest-module)\//, /\/(?:index|nest)\.m?js$/] },
+    },
+  },
+});
