@@ -1,0 +1,44 @@
+import { BadRequestException, Body, Controller, Get, NotFoundException, Param, Patch, Query } from '@nestjs/common';
+import { BoundedNumberPipe } from '../bounded-number.pipe';
+import type { NearbyPlace, Place, PlaceChanges } from './place';
+import { PlaceChangesPipe } from './place-changes.pipe';
+import { PlacesService } from './places.service';
+
+const PLACE_ID = new BoundedNumberPipe({ min: 1, max: 2_147_483_647, whole: true });
+
+@Controller('places')
+export class PlacesController {
+  constructor(private readonly places: PlacesService) {}
+
+  @Get('nearest')
+  nearest(
+    @Query('latitude', new BoundedNumberPipe({ min: -90, max: 90 })) latitude: number,
+    @Query('longitude', new BoundedNumberPipe({ min: -180, max: 180 })) longitude: number,
+    @Query('count', new BoundedNumberPipe({ min: 1, max: 100, whole: true, absent: 10 })) count: number,
+  ): Promise<NearbyPlace[]> {
+    return this.places.nearest(latitude, longitude, count);
+  }
+
+  @Get('search')
+  search(
+    @Query('prefix') prefix: unknown,
+    @Query('count', new BoundedNumberPipe({ min: 1, max: 100, whole: true, absent: 20 })) count: number,
+  ): Promise<Place[]> {
+    if (typeof prefix !== 'string' || prefix.trim() === '' || prefix.length > 100) {
+      throw new BadRequestException('prefix: expected a text of 1 to 100 characters');
+    }
+    return this.places.search(prefix.trim().toLowerCase(), count);
+  }
+
+  @Get(':id')
+  async byId(@Param('id', PLACE_ID) id: number): Promise<Place> {
+    const place = await this.places.byId(id);
+    if (place === null) throw new NotFoundException(`place ${id}: not found`);
+    return place;
+  }
+
+  @Patch(':id')
+  update(@Param('id', PLACE_ID) id: number, @Body(PlaceChangesPipe) changes: PlaceChanges): Promise<Place> {
+    return this.places.update(id, changes);
+  }
+}
