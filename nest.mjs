@@ -1,0 +1,12 @@
+// The ESM face of the same CommonJS modules: Nest finds one instance of every token and class.
+import nest from './dist/nest-module/index.js';
+
+export const {
+  InjectCache,
+  TurboCache,
+  TurboCacheEvict,
+  TurboCacheInterceptor,
+  TurboCacheKey,
+  TurboCacheModule,
+  TurboCachePut,
+} = nest;
