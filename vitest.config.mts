@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
+const RULES = ['__test__/layers.test.ts'];
+
 export default defineConfig({
   resolve: {
     // Tests import the package by its name, as users do, and get its real entry files.
@@ -12,8 +14,19 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['__test__/**/*.test.ts'],
-    globalSetup: [file('./__test__/rig/global-setup.ts')],
+    projects: [
+      // Rules about the sources themselves: `make check` runs them, and they need neither a build nor a server.
+      { extends: true, test: { name: 'rules', include: RULES } },
+      {
+        extends: true,
+        test: {
+          name: 'package',
+          include: ['__test__/**/*.test.ts'],
+          exclude: RULES,
+          globalSetup: [file('./__test__/rig/global-setup.ts')],
+        },
+      },
+    ],
     // A process a file: a crash of the native side is seen as one, and the process exits by itself or the run hangs.
     pool: 'forks',
     maxWorkers: 2,

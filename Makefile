@@ -1,0 +1,69 @@
+# The commands of this project, the same here and in CI. Each installs what it needs; `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := node_modules/.bin
+# The lockfile that node_modules was installed from.
+MODULES := node_modules/.installed-lock.json
+CITIES := examples/cities/dist/.built
+
+TYPESCRIPT := $(shell find node/client nest-module -name '*.ts' 2>/dev/null)
+CITIES_SOURCES := $(shell find examples/cities -name '*.ts' -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+
+build: native dist/.built ## the native binary and dist/
+
+demo: build $(CITIES) ## the example service on real data; REDIS=1: two services over a real Redis
+	@if [ -n '$(REDIS)' ]; then scripts/ensure-redis.sh; fi
+	@REDIS='$(REDIS)' node examples/cities/run.mjs
+
+test: build $(CITIES) redis ## every test of every runner
+	@node scripts/test.mjs $(RUNNERS)
+
+check: $(MODULES) dist/.built ## format, lint, types, layers
+	$(BIN)/prettier --check --log-level warn .
+	cargo fmt --all --check
+	$(BIN)/eslint --max-warnings 0 .
+	$(BIN)/tsc --noEmit -p .
+	$(BIN)/tsc --noEmit -p __test__
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy -p turbocache --no-default-features --quiet -- -D warnings
+	$(BIN)/vitest run --project rules
+
+bench: build ## the engine (criterion), then the package against its peers
+	cargo bench -p turbocache
+	node benches/node/run.mjs
+
+pack: build ## the tarballs in pack/, checked as users will get them
+	@node scripts/pack.mjs
+	$(BIN)/publint --strict pack/turbocache-js-[0-9]*.tgz
+	$(BIN)/attw --profile node16 pack/turbocache-js-[0-9]*.tgz
+
+ready: check test pack demo ## all that must hold before a merge
+	@$(MAKE) demo REDIS=1
+
+.PHONY: help build demo test check bench pack ready native redis
+
+# cargo knows best what is stale. It needs dist/ because the client names the file for this host.
+native: dist/.built
+	@cargo build --release -p turbocache-node
+	@node scripts/place-native.mjs
+
+redis:
+	@scripts/ensure-redis.sh
+
+dist/.built: $(TYPESCRIPT) index.d.ts tsconfig.json $(MODULES)
+	@$(BIN)/tsc -p .
+	@touch $@
+
+$(CITIES): $(CITIES_SOURCES) examples/cities/tsconfig.json dist/.built
+	@$(BIN)/tsc -p examples/cities
+	@touch $@
+
+$(MODULES): package-lock.json
+	@cmp -s package-lock.json $@ || npm ci --no-fund --no-audit
+	@cp package-lock.json $@

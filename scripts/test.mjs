@@ -1,0 +1,97 @@
+/**
+ * Runs every test runner, one after another, and adds up what they report. The last line is `N passed, N failed`.
+ *
+ *     node scripts/test.mjs [runner …]       all without a name
+ *
+ * A runner that fails without a failed test (it does not compile, it crashes) counts as one failure, and so does one
+ * that ran no test at all.
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const REPORTS = path.join(ROOT, 'target', 'test-reports');
+const bin = (name) => path.join(ROOT, 'node_modules', name);
+
+const RUNNERS = {
+  cargo: () => runCargo(['test', '--workspace', '--no-fail-fast']),
+  vitest: () => runWithReport('vitest', bin('vitest/vitest.mjs'), ['run', '--reporter=default', '--reporter=json']),
+};
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(RUNNERS);
+const unknown = names.filter((name) => !(name in RUNNERS));
+if (unknown.length > 0) {
+  console.error(`no runner ${unknown.join(', ')}; there are ${Object.keys(RUNNERS).join(', ')}`);
+  process.exit(2);
+}
+mkdirSync(REPORTS, { recursive: true });
+
+const results = [];
+for (const name of names) {
+  const started = performance.now();
+  const result = honest(await RUNNERS[name]());
+  results.push({ runner: name, ...result, seconds: Number(((performance.now() - started) / 1_000).toFixed(1)) });
+}
+console.log();
+console.table(results);
+
+const sum = (field) => results.reduce((total, result) => total + result[field], 0);
+const line = `${sum('passed')} passed, ${sum('failed')} failed`;
+writeFileSync(path.join(REPORTS, 'summary.txt'), `${line}\n`);
+console.log(line);
+process.exitCode = sum('failed') === 0 ? 0 : 1;
+
+function honest({ passed, failed, skipped, exitCode }) {
+  const silent = (exitCode !== 0 && failed === 0) || passed + failed === 0;
+  const remark = silent ? (exitCode === 0 ? 'ran no test' : `ended with ${exitCode}`) : '';
+  return { passed, failed: silent ? 1 : failed, skipped, remark };
+}
+
+/** `cargo test` prints one summary line for each test binary and for the examples in the documentation. */
+async function runCargo(args) {
+  const { exitCode, output } = await run('cargo', args, { capture: true });
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const [, passed, failed, ignored] of output.matchAll(/^test result: .* (\d+) passed; (\d+) failed; (\d+) ignored/gm)) {
+    counts.passed += Number(passed);
+    counts.failed += Number(failed);
+    counts.skipped += Number(ignored);
+  }
+  return { ...counts, exitCode };
+}
+
+/** Vitest and Jest write the same JSON report. */
+async function runWithReport(name, script, args) {
+  const report = path.join(REPORTS, `${name}.json`);
+  rmSync(report, { force: true });
+  const { exitCode } = await run(process.execPath, [script, ...args, `--outputFile=${report}`]);
+  const counts = { passed: 0, failed: 0, skipped: 0, exitCode };
+  try {
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
+      readFileSync(report, 'utf8'),
+    );
+    // A file that could not even be loaded has no failed test in it.
+    const brokenFiles = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0);
+    counts.passed = numPassedTests;
+    counts.failed = numFailedTests + brokenFiles.length;
+    counts.skipped = numPendingTests + numTodoTests;
+  } catch (cause) {
+    console.error(`${name} left no readable report: ${cause.message}`);
+  }
+  return counts;
+}
+
+function run(command, args, { capture = false } = {}) {
+  return new Promise((resolve) => {
+    const stdio = ['ignore', capture ? 'pipe' : 'inherit', 'inherit'];
+    const child = spawn(command, args, { cwd: ROOT, stdio });
+    let output = '';
+    child.stdout?.setEncoding('utf8').on('data', (text) => {
+      output += text;
+      process.stdout.write(text);
+    });
+    child.on('error', (cause) => resolve({ exitCode: cause.message, output }));
+    child.on('close', (code, signal) => resolve({ exitCode: code ?? signal, output }));
+  });
+}
