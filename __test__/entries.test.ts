@@ -1,0 +1,57 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+// Three hand-written faces of one package. None may drift, and none may bring a second instance.
+
+const require = createRequire(import.meta.url);
+const file = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
+
+describe.each([
+  { entry: 'turbocache-js', cjs: 'index.js', esm: 'index.mjs', types: ['index.d.ts', 'index.d.mts'] },
+  {
+    entry: 'turbocache-js/nest',
+    cjs: 'dist/nest-module/index.js',
+    esm: 'nest.mjs',
+    types: ['dist/nest-module/index.d.ts', 'nest.d.mts'],
+  },
+])('$entry', ({ entry, cjs, esm, types }) => {
+  const required = require(file(cjs)) as Record<string, unknown>;
+
+  it('exports the same values to require and to import', async () => {
+    const imported = (await import(/* @vite-ignore */ file(esm))) as Record<string, unknown>;
+    expect(valuesOf(imported)).toEqual(valuesOf(required));
+    for (const name of valuesOf(required)) expect(imported[name], name).toBe(required[name]);
+  });
+
+  it('is found by its name from both module systems', async () => {
+    const imported = (await import(/* @vite-ignore */ entry)) as Record<string, unknown>;
+    expect(valuesOf(imported)).toEqual(valuesOf(required));
+    expect(require(entry)).toBe(required);
+  });
+
+  it.each(types)('has exactly the values that %s declares', (declarations) => {
+    expect(declaredValues(file(declarations))).toEqual(valuesOf(required));
+  });
+});
+
+const valuesOf = (module: Record<string, unknown>): string[] =>
+  Object.keys(module)
+    .filter((name) => name !== 'default' && name !== '__esModule' && name !== 'module.exports')
+    .sort();
+
+function declaredValues(declarations: string): string[] {
+  const program = ts.createProgram([declarations], { module: ts.ModuleKind.Node20, skipLibCheck: true, noEmit: true });
+  const checker = program.getTypeChecker();
+  const symbol = checker.getSymbolAtLocation(program.getSourceFile(declarations)!)!;
+  const isValue = (exported: ts.Symbol): boolean => {
+    const target = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
+    return (target.flags & ts.SymbolFlags.Value) !== 0;
+  };
+  return checker
+    .getExportsOfModule(symbol)
+    .filter(isValue)
+    .map(({ name }) => name)
+    .sort();
+}
