@@ -1,6 +1,6 @@
 /** The database process: PostgreSQL in memory, filled with the places of the world, served to the service processes. */
 import { placeLimit, worldPlaces } from '../data/world-places';
-import type { DatabaseMessage } from '../demo/messages';
+import { tellDemo } from '../demo/tell-demo';
 import { fillDatabase } from './fill';
 import { openDatabase } from './schema';
 import { serveSql } from './sql-server';
@@ -9,14 +9,10 @@ process.on('SIGINT', () => undefined); // Ctrl-C is the parent's to handle: it e
 process.on('disconnect', () => process.exit());
 
 async function main(): Promise<void> {
-  tell({ kind: 'progress', step: 'starting PostgreSQL', done: 0, total: 0 });
+  tellDemo({ kind: 'progress', step: 'starting PostgreSQL', done: 0, total: 0 });
   const database = await openDatabase();
-  await fillDatabase(database, worldPlaces(placeLimit(process.env)), (progress) => tell({ kind: 'progress', ...progress }));
-  tell({ kind: 'ready', port: await serveSql(database) });
-}
-
-function tell(message: DatabaseMessage): void {
-  process.send?.(message);
+  await fillDatabase(database, worldPlaces(placeLimit(process.env)), (progress) => tellDemo({ kind: 'progress', ...progress }));
+  tellDemo({ kind: 'ready', port: await serveSql(database) });
 }
 
 void main();

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import type { SqlAnswer, SqlRequest, SqlValue } from '../database/sql-protocol';
 
@@ -12,10 +12,11 @@ interface Waiting {
 /** The service's connection to the database process. */
 export class Database implements OnApplicationShutdown {
   private readonly waiting = new Map<number, Waiting>();
+  private readonly answers: Interface;
   private lastId = 0;
 
   private constructor(private readonly socket: Socket) {
-    createInterface({ input: socket }).on('line', (line) => this.settle(JSON.parse(line) as SqlAnswer));
+    this.answers = createInterface({ input: socket }).on('line', (line) => this.settle(JSON.parse(line) as SqlAnswer));
     socket.on('error', (error) => this.fail(error));
     socket.on('close', () => this.fail(new Error('database: the connection was closed')));
   }
@@ -34,8 +35,9 @@ export class Database implements OnApplicationShutdown {
     });
   }
 
-  /** After the HTTP server has closed: requests that were under way have had their answers. */
-  onApplicationShutdown(): void {
+  /** After the HTTP server has closed, and after the last answer. */
+  async onApplicationShutdown(): Promise<void> {
+    while (this.waiting.size > 0) await Promise.race([once(this.answers, 'line'), once(this.answers, 'close')]);
     this.socket.destroy();
   }
 

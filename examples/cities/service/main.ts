@@ -1,27 +1,32 @@
 /** One service process: the REST interface over the database process. */
 import 'reflect-metadata';
-import type { AddressInfo } from 'node:net';
 import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import type { ServiceMessage, TimeMethod } from '../demo/messages';
+import type { TimeMethod } from '../demo/messages';
+import { tellDemo } from '../demo/tell-demo';
 import { CitiesModule } from './cities.module';
 import { timeMethods } from './method-timing';
 import { settings } from './settings';
 
 async function main(): Promise<void> {
+  const starting = start();
   process.on('SIGINT', () => undefined); // Ctrl-C is the parent's to handle: it ends this process in order
-  const service = await NestFactory.create(CitiesModule.forRoot(settings(process.env)), { logger: ['error', 'warn'] });
-  await service.listen(0, '127.0.0.1');
-  // The demo is parent and client in one. When it goes, the service closes; nothing may then keep the process alive.
-  process.on('disconnect', () => void service.close());
+  // When the demo goes, the service closes. Nothing may then keep the process alive: there is no `process.exit` here.
+  process.on('disconnect', () => void starting.then((service) => service.close()));
+
+  const service = await starting;
   process.on('message', ({ calls }: TimeMethod) => {
-    void timeMethods(service, calls).then((timing) => tell({ kind: 'timed', ...timing }));
+    void timeMethods(service, calls).then((timing) => tellDemo({ kind: 'timed', ...timing }));
   });
-  tell({ kind: 'ready', port: ((service.getHttpServer() as Server).address() as AddressInfo).port });
+  tellDemo({ kind: 'ready', port: ((service.getHttpServer() as Server).address() as AddressInfo).port });
 }
 
-function tell(message: ServiceMessage): void {
-  process.send?.(message);
+async function start(): Promise<INestApplication> {
+  const service = await NestFactory.create(CitiesModule.forRoot(settings(process.env)), { logger: ['error', 'warn'] });
+  await service.listen(0, '127.0.0.1');
+  return service;
 }
 
 void main();
