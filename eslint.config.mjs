@@ -1,6 +1,8 @@
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
+// `{ secret: _secret, ...rest }` leaves something out.
+const UNUSED = { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true };
 const TESTS = ['__test__/**/*.ts', 'nest-module/**/*.test.ts', 'vitest.config.mts'];
 
 export default tseslint.config(
@@ -17,7 +19,13 @@ export default tseslint.config(
       '@typescript-eslint/require-await': 'off',
       // `get<T>(key)`: the caller names the type of what is stored.
       '@typescript-eslint/no-unnecessary-type-parameters': 'off',
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      // `return finish()` as an early end of a function that returns nothing.
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidOperator: true, ignoreVoidReturningFunctions: true },
+      ],
+      '@typescript-eslint/no-meaningless-void-operator': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', UNUSED],
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
       // Nest modules are classes that only carry a decorator.
@@ -33,6 +41,7 @@ export default tseslint.config(
   {
     // Scripts, benches and the hand-written ESM entries: no type information.
     files: ['**/*.mjs', '**/*.js', '**/*.cjs'],
+    rules: { 'no-unused-vars': ['error', UNUSED] },
     languageOptions: {
       globals: {
         Atomics: 'readonly',

@@ -60,7 +60,8 @@ describe('the check of Rust finds', () => {
   it('nothing in what is allowed', () => {
     const files = {
       'src/tier/mod.rs': 'mod redis; pub use self::redis::RedisTier; use redis::Other; use crate::codec::envelope;',
-      'src/engine/read.rs': '// crate::cache::Cache\nfn f<\'a>(x: &\'a str) { let s = "crate::cache"; super::write::g(); }',
+      'src/engine/read.rs':
+        '// crate::cache::Cache\nfn f<\'a>(x: &\'a str) { let s = "crate::cache"; super::write::g(); }',
       'src/key.rs': 'use crate::error::Result; mod tests { use super::*; use crate::engine::Engine; }',
       'src/engine/tests.rs': 'use crate::cache::Cache;',
     };
@@ -97,7 +98,8 @@ describe('the check of TypeScript finds', () => {
 
   it('nothing in what is allowed', () => {
     const files = {
-      'node/client/a.ts': "import type { Ttl } from '../../index';\nimport fs from 'node:fs';\nimport { b } from './b.js';",
+      'node/client/a.ts':
+        "import type { Ttl } from '../../index';\nimport fs from 'node:fs';\nimport { b } from './b.js';",
       'node/client/b.ts': "// import { x } from '@nestjs/common';",
       'nest-module/a.ts': "import { Module } from '@nestjs/common';\nimport { CacheManager } from '../node/client';",
       'nest-module/b.ts': "import type { Ttl } from 'turbocache-js';\nimport { of } from 'rxjs';",

@@ -32,7 +32,11 @@ const USE = `
 
 describe('the packed package', () => {
   it.each([
-    ['require', 'cjs', `const { CacheManager } = require('turbocache-js'); (async () => { ${USE} await manager.close(); })()`],
+    [
+      'require',
+      'cjs',
+      `const { CacheManager } = require('turbocache-js'); (async () => { ${USE} await manager.close(); })()`,
+    ],
     ['import', 'mjs', `import { CacheManager } from 'turbocache-js'; ${USE} await manager.close();`],
     ['import, without close', 'mjs', `import { CacheManager } from 'turbocache-js'; ${USE}`],
   ])('serves %s, and the process ends by itself', async (name, extension, source) => {
@@ -64,7 +68,10 @@ describe('the packed package', () => {
   });
 
   it('holds what it needs and no source, test or map', () => {
-    const files = readdirSync(path.join(folder, 'app/node_modules/turbocache-js'), { recursive: true, encoding: 'utf8' });
+    const files = readdirSync(path.join(folder, 'app/node_modules/turbocache-js'), {
+      recursive: true,
+      encoding: 'utf8',
+    });
     for (const name of ['LICENSE', 'README.md', 'CHANGELOG.md', 'index.js', 'index.mjs', 'index.d.ts', 'nest.mjs']) {
       expect(files).toContain(name);
     }

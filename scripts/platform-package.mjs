@@ -25,7 +25,10 @@ export function makePlatformPackage() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
   writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-  writeFileSync(path.join(folder, 'README.md'), `# ${manifest.name}\n\n${manifest.description} Installed by it; not for direct use.\n`);
+  writeFileSync(
+    path.join(folder, 'README.md'),
+    `# ${manifest.name}\n\n${manifest.description} Installed by it; not for direct use.\n`,
+  );
   copyFileSync(path.join(ROOT, 'LICENSE'), path.join(folder, 'LICENSE'));
   copyFileSync(path.join(ROOT, NATIVE_FILE), path.join(folder, NATIVE_FILE));
   return folder;

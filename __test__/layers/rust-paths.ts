@@ -32,7 +32,10 @@ export function withoutCommentsAndStrings(text: string): string {
 
 /** `src/tier/memory.rs` → `['tier', 'memory']`, `src/tier/mod.rs` → `['tier']`. */
 function modulePath(file: string): string[] {
-  const names = file.replace(/^src\//, '').replace(/\.rs$/, '').split('/');
+  const names = file
+    .replace(/^src\//, '')
+    .replace(/\.rs$/, '')
+    .split('/');
   return names.filter((name, index) => index < names.length - 1 || !['mod', 'lib'].includes(name));
 }
 
@@ -65,10 +68,12 @@ function expand(code: string, start: number): string[][] {
   const group = (): string[][] => {
     const paths: string[][] = [];
     at++;
-    for (skipSpace(); at < code.length && code[at] !== '}'; skipSpace()) {
+    skipSpace();
+    while (at < code.length && code[at] !== '}') {
       paths.push(...tree());
       while (at < code.length && code[at] !== ',' && code[at] !== '}') at++; // `as Name`
       if (code[at] === ',') at++;
+      skipSpace();
     }
     at++;
     return paths;

@@ -25,7 +25,8 @@ export function rustViolations(sources: readonly Source[], manifest: string): st
     wrong.push(...foreignCrates(source));
     const from = topModule(source.file);
     if (from === 'lib' || isTestFile(source.file)) continue;
-    if (layerOf(from) < 0) wrong.push(`${source.file}: module "${from}" is in no layer; add it to __test__/layers/rust.ts`);
+    if (layerOf(from) < 0)
+      wrong.push(`${source.file}: module "${from}" is in no layer; add it to __test__/layers/rust.ts`);
 
     for (const { segments, inTests } of cratePaths(source)) {
       const name = segments[0] ?? '*';

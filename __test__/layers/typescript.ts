@@ -18,7 +18,14 @@ const CLIENT: Part = {
 const NEST: Part = {
   folder: 'nest-module/',
   // The public client by its entry only, and Nest with what Nest itself needs.
-  allowed: [/^node:/, /^turbocache-js$/, /^node\/client\/index$/, /^@nestjs\/(?:common|core)(?:\/|$)/, /^rxjs(?:\/|$)/, /^reflect-metadata$/],
+  allowed: [
+    /^node:/,
+    /^turbocache-js$/,
+    /^node\/client\/index$/,
+    /^@nestjs\/(?:common|core)(?:\/|$)/,
+    /^rxjs(?:\/|$)/,
+    /^reflect-metadata$/,
+  ],
 };
 
 /** Everything wrong with the imports of `node/client` and `nest-module`. */

@@ -71,7 +71,12 @@ function checkVersion(require: NodeJS.Require, name: string, root: string): void
   if (got !== expected) throw new Error(`version ${got} is installed, ${expected} is needed`);
 }
 
-function failure(where: Surroundings, target: string, attempts: readonly Attempt[], explicit: boolean): NativeLoadError {
+function failure(
+  where: Surroundings,
+  target: string,
+  attempts: readonly Attempt[],
+  explicit: boolean,
+): NativeLoadError {
   const { platform, arch, libc } = where.host;
   const expectedPackage = packageOf(target);
   const host = [platform, arch, ...(libc === null ? [] : [libc])].join(' ');
@@ -93,8 +98,10 @@ function failure(where: Surroundings, target: string, attempts: readonly Attempt
 }
 
 function fixes(where: Surroundings, target: string, explicit: boolean): string[] {
-  if (explicit) return ['TURBOCACHE_NATIVE_PATH names that file: correct it, or unset it to use the installed package.'];
-  const build = 'Build it from the sources: `make build`, then set TURBOCACHE_NATIVE_PATH to the file turbocache.*.node.';
+  if (explicit)
+    return ['TURBOCACHE_NATIVE_PATH names that file: correct it, or unset it to use the installed package.'];
+  const build =
+    'Build it from the sources: `make build`, then set TURBOCACHE_NATIVE_PATH to the file turbocache.*.node.';
   if (!(TARGETS as readonly string[]).includes(target)) return [`There is no release for ${target}.`, build];
 
   const foreign = installedTargets(where.root).filter((other) => other !== target);
