@@ -1,0 +1,157 @@
+//! Puts an engine together from options: which tiers, which bus, guarded how.
+
+use crate::bus::Bus;
+use crate::cache::Cache;
+use crate::clock::Clock;
+use crate::codec::serializer::Serializer;
+use crate::engine::{Engine, Parts, Space};
+use crate::entry::Lifetime;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::{CompressionOptions, Freshness, MemoryOptions, Options, RedisOptions};
+use crate::tier::RemoteTier;
+use crate::{key, runtime};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// Builds a [`Cache`]. Every setting has a default; [`Options`] says which.
+#[derive(Debug, Clone, Default)]
+pub struct CacheBuilder {
+    options: Options,
+    freshness: Freshness,
+    serializer: Serializer,
+    runtime: Option<Handle>,
+}
+
+impl CacheBuilder {
+    /// Isolation: first part of every key.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.options.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Separates deploys: another version sees none of this one's entries.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.options.version = Some(version.into());
+        self
+    }
+
+    /// Upper limit of the memory tier in true bytes.
+    #[must_use]
+    pub fn memory_max_bytes(mut self, max_bytes: u64) -> Self {
+        self.options.memory = Some(MemoryOptions { max_bytes });
+        self
+    }
+
+    /// No memory tier: every read asks the remote tier.
+    #[must_use]
+    pub fn without_memory(mut self) -> Self {
+        self.options.memory = None;
+        self
+    }
+
+    /// A Redis server as the remote tier: `redis://[user:password@]host[:port][/db]`.
+    #[must_use]
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.options.redis = Some(RedisOptions {
+            url: url.into(),
+            ..RedisOptions::default()
+        });
+        self
+    }
+
+    /// Compression in the remote tier, `None` to switch it off.
+    #[must_use]
+    pub fn compression(mut self, compression: Option<CompressionOptions>) -> Self {
+        self.options.compression = compression;
+        self
+    }
+
+    /// Time a value is fresh; `None` = for ever.
+    #[must_use]
+    pub fn ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
+        self.freshness.ttl = ttl.into().map(|ttl| ttl.as_millis() as u64);
+        self
+    }
+
+    /// Time after the ttl in which an old value is served when the loader fails.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.freshness.grace = grace.as_millis() as u64;
+        self
+    }
+
+    /// How values become bytes.
+    #[must_use]
+    pub fn serializer(mut self, serializer: Serializer) -> Self {
+        self.serializer = serializer;
+        self
+    }
+
+    /// Where the engine's tasks run. Without it: the current tokio runtime, else threads of its own.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Checks the settings and starts the engine. Never fails because Redis is down.
+    pub fn build(self) -> Result<Cache> {
+        if self.freshness.ttl == Some(0) {
+            return Err(
+                Error::new(ErrorKind::Option, "ttl is 0: expected more, or None for ever").with("option", "ttl"),
+            );
+        }
+        let runtime = match self.runtime.or_else(|| Handle::try_current().ok()) {
+            Some(runtime) => runtime,
+            None => runtime::shared()
+                .map_err(|cause| Error::new(ErrorKind::Option, "no thread could be started").caused_by(cause))?,
+        };
+        let parts = parts(&self.options, runtime)?;
+        let engine = Engine::open(self.options, parts)?;
+        let lifetime = Lifetime {
+            ttl: self.freshness.ttl.unwrap_or(crate::clock::FOREVER),
+            grace: self.freshness.grace,
+        };
+        Ok(Cache::new(
+            Space::open(&engine, "", self.serializer.id()),
+            self.serializer,
+            lifetime,
+        ))
+    }
+}
+
+/// The real parts that these options ask for.
+pub fn parts(options: &Options, runtime: Handle) -> Result<Parts> {
+    let mut parts = Parts::local(options, runtime);
+    if let Some(redis) = &options.redis {
+        let root = key::root_path(options.namespace.as_deref(), options.version.as_deref())?;
+        (parts.remote, parts.bus) = redis_parts(redis, &root, &parts)?;
+    }
+    Ok(parts)
+}
+
+#[cfg(feature = "redis")]
+fn redis_parts(options: &RedisOptions, root: &str, parts: &Parts) -> Result<(Arc<dyn RemoteTier>, Arc<dyn Bus>)> {
+    use crate::bus::RedisBus;
+    use crate::tier::Redis;
+    use crate::transport::redis::Link;
+    let link = Link::new(options)?;
+    let deadline = Duration::from_millis(options.command_timeout);
+    let bus = RedisBus::new(link.clone(), key::channel_name(root), deadline, parts.runtime.clone());
+    let tier = Redis::new(link, root, Arc::clone(&parts.random));
+    Ok((guarded(tier, deadline, &parts.clock), Arc::new(bus)))
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis_parts(_: &RedisOptions, _: &str, _: &Parts) -> Result<(Arc<dyn RemoteTier>, Arc<dyn Bus>)> {
+    let message = "redis is set, but the crate was built without its feature `redis`";
+    Err(Error::new(ErrorKind::Unsupported, message).with("option", "redis"))
+}
+
+/// Puts deadline and breaker around a remote tier.
+pub fn guarded(tier: impl RemoteTier, deadline: Duration, clock: &Arc<dyn Clock>) -> Arc<dyn RemoteTier> {
+    Arc::new(crate::tier::Guarded::new(tier, deadline, Arc::clone(clock)))
+}

@@ -1,0 +1,322 @@
+//! The public handle for Rust: typed values over an engine's namespace.
+
+use crate::builder::CacheBuilder;
+use crate::clock::FOREVER;
+use crate::codec::serializer::Serializer;
+use crate::engine::{Engine, FillOutcome, Found, LeaseId, Lookup, Space, Write};
+use crate::entry::Lifetime;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// A cache of one namespace. Cloning is cheap and shares everything.
+///
+/// ```
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use turbocache::Cache;
+///
+/// let cache = Cache::builder().namespace("shop").ttl(std::time::Duration::from_secs(60)).build()?;
+/// let price: u32 = cache.get_or_load("price:7", || async { Ok::<_, std::io::Error>(1299) }).await?;
+/// assert_eq!(price, 1299);
+/// assert_eq!(cache.get::<u32>("price:7").await?, Some(1299));
+/// # Ok(())
+/// # }
+/// # tokio::runtime::Runtime::new().unwrap().block_on(run()).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Cache {
+    space: Space,
+    serializer: Serializer,
+    lifetime: Lifetime,
+}
+
+/// How one value is stored; what is `None` is the cache's default.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOptions<'a> {
+    /// Time it is fresh.
+    pub ttl: Option<Duration>,
+    /// Time after that in which it may still be served.
+    pub grace: Option<Duration>,
+    /// Labels by which it can be dropped.
+    pub tags: &'a [&'a str],
+}
+
+/// Why there is no value.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError<E> {
+    /// What the loader said.
+    #[error("the loader failed: {0}")]
+    Loader(#[source] E),
+    /// The value could not be encoded or decoded, or the key cannot be.
+    #[error(transparent)]
+    Cache(#[from] Error),
+}
+
+impl Cache {
+    /// Starts with the defaults.
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+
+    pub(crate) fn new(space: Space, serializer: Serializer, lifetime: Lifetime) -> Self {
+        Self {
+            space,
+            serializer,
+            lifetime,
+        }
+    }
+
+    /// The engine below: counters, generations, state of the remote tier.
+    pub fn engine(&self) -> &Arc<Engine> {
+        self.space.engine()
+    }
+
+    /// A nested namespace: clearing this one clears it too.
+    pub fn nested(&self, name: &str) -> Cache {
+        let root = self.space.engine().root_path();
+        let below = self
+            .space
+            .full_path()
+            .strip_prefix(root)
+            .unwrap_or_default()
+            .trim_start_matches('/');
+        let path = match below {
+            "" => key::escape_level(name),
+            below => format!("{below}/{}", key::escape_level(name)),
+        };
+        Self {
+            space: Space::open(self.space.engine(), &path, self.space.serializer()),
+            ..self.clone()
+        }
+    }
+
+    /// The fresh value, or `None`. A tier that fails is a miss.
+    pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let found = self.read(key).await?.filter(|found| !found.is_stale());
+        // Bytes that do not decode into `T` were stored as something else: a miss.
+        Ok(found.and_then(|found| self.serializer.decode(&found.entry.payload).ok()))
+    }
+
+    /// The fresh value of the memory tier, without waiting.
+    pub fn peek<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        let found = self.space.peek(key).found.filter(|found| !found.is_stale())?;
+        self.serializer.decode(&found.entry.payload).ok()
+    }
+
+    /// The values of many keys, in their order, in one round trip.
+    pub async fn get_many<T: DeserializeOwned>(&self, keys: &[&str]) -> Result<Vec<Option<T>>> {
+        // Reads are queued in the same poll, so they leave as one batch.
+        futures_util::future::join_all(keys.iter().map(|key| self.get(key)))
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    /// Whether there is a fresh value.
+    pub async fn has(&self, key: &str) -> Result<bool> {
+        Ok(self.read(key).await?.is_some_and(|found| !found.is_stale()))
+    }
+
+    /// Stores a value in every tier.
+    pub async fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<()> {
+        self.set_with(key, value, &WriteOptions::default()).await
+    }
+
+    /// Stores a value in every tier, for as long and under the tags that the options say.
+    pub async fn set_with<T: Serialize + ?Sized>(
+        &self,
+        key: &str,
+        value: &T,
+        options: &WriteOptions<'_>,
+    ) -> Result<()> {
+        let payload = self.serializer.encode(value)?;
+        self.write(|done| self.space.set(key, self.write_of(&payload, options), done))
+            .await
+            .map(drop)
+    }
+
+    /// Stores many values in one round trip.
+    pub async fn set_many<T: Serialize>(&self, entries: &[(&str, T)]) -> Result<()> {
+        let writes = entries.iter().map(|(key, value)| self.set(key, value));
+        futures_util::future::join_all(writes).await.into_iter().collect()
+    }
+
+    /// Removes a key from every tier; whether there was something.
+    pub async fn delete(&self, key: &str) -> Result<bool> {
+        self.write(|done| self.space.delete(key, done)).await
+    }
+
+    /// Removes many keys in one round trip; the number that there were.
+    pub async fn delete_many(&self, keys: &[&str]) -> Result<usize> {
+        let deletes = futures_util::future::join_all(keys.iter().map(|key| self.delete(key))).await;
+        deletes
+            .into_iter()
+            .try_fold(0, |count, there| Ok(count + usize::from(there?)))
+    }
+
+    /// Makes a value stale at once: gone without a grace. Whether there was one.
+    pub async fn expire(&self, key: &str) -> Result<bool> {
+        self.write(|done| self.space.expire(key, done)).await
+    }
+
+    /// Drops every entry of this namespace and of those nested in it, without scanning.
+    pub async fn clear(&self) -> Result<()> {
+        self.write(|done| self.space.clear(done)).await.map(drop)
+    }
+
+    /// Drops every entry that carries one of the tags.
+    pub async fn invalidate_tags(&self, tags: &[&str]) -> Result<()> {
+        self.write(|done| self.space.invalidate_tags(tags, done))
+            .await
+            .map(drop)
+    }
+
+    /// The value, loaded and stored on a miss. Callers of one key share one load; when it fails the next one tries.
+    pub async fn get_or_load<T, E, F, Fut>(&self, key: &str, loader: F) -> Result<T, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.get_or_load_with(key, &WriteOptions::default(), loader).await
+    }
+
+    /// [`Cache::get_or_load`], stored for as long and under the tags that the options say.
+    pub async fn get_or_load_with<T, E, F, Fut>(
+        &self,
+        key: &str,
+        options: &WriteOptions<'_>,
+        loader: F,
+    ) -> Result<T, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.space.check_key(key)?;
+        let (sender, answer) = oneshot::channel();
+        let engine = Arc::clone(self.space.engine());
+        self.space.lookup(
+            key,
+            Box::new(move |lookup| {
+                if let Err(Lookup::Stale(_, Some((lease, _))) | Lookup::Load(lease, _)) = sender.send(lookup) {
+                    // The caller has gone while he waited: the next one shall load.
+                    engine.release(lease, false);
+                }
+            }),
+        );
+        match answer.await.map_err(|_| closed())? {
+            Lookup::Hit(found) | Lookup::Stale(found, None) => match self.serializer.decode(&found.entry.payload) {
+                Ok(value) => Ok(value),
+                // Stored as another type under the same key: the caller gets his own, and the cache keeps what it has.
+                Err(_) => loader().await.map_err(LoadError::Loader),
+            },
+            Lookup::Stale(found, Some((lease, _))) => {
+                match self.load(Held::new(&self.space, lease), options, loader).await {
+                    Err(LoadError::Loader(error)) => self
+                        .serializer
+                        .decode(&found.entry.payload)
+                        .map_err(|_| LoadError::Loader(error)),
+                    loaded => loaded,
+                }
+            }
+            Lookup::Load(lease, _) => self.load(Held::new(&self.space, lease), options, loader).await,
+            // Only a refresh is answered so.
+            Lookup::Nothing => Err(closed().into()),
+        }
+    }
+
+    async fn load<T, E, F, Fut>(&self, held: Held<'_>, options: &WriteOptions<'_>, loader: F) -> Result<T, LoadError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let value = loader().await.map_err(LoadError::Loader)?;
+        let payload = self.serializer.encode(&value)?;
+        drop(value);
+        held.fill(self.write_of(&payload, options)).await?;
+        // The decoded form of what was stored: the first call gives what every later one gives (law 7).
+        Ok(self.serializer.decode(&payload)?)
+    }
+
+    /// Waits until every write made so far has reached the remote tier, and ends the engine's own tasks.
+    pub async fn close(&self) {
+        self.space.engine().idle().await;
+        self.space.engine().close();
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<Found>> {
+        self.space.check_key(key)?;
+        let (sender, answer) = oneshot::channel();
+        self.space.read(key, Box::new(move |found| drop(sender.send(found))));
+        answer.await.map_err(|_| closed())
+    }
+
+    async fn write(&self, begin: impl FnOnce(Box<dyn FnOnce(Result<bool>) + Send>)) -> Result<bool> {
+        let (sender, answer) = oneshot::channel();
+        begin(Box::new(move |result| drop(sender.send(result))));
+        match answer.await.map_err(|_| closed())? {
+            // A remote tier that fails is not the caller's failure; it is counted and logged.
+            Err(error) if error.kind() == ErrorKind::Remote => Ok(false),
+            result => result,
+        }
+    }
+
+    fn write_of<'a>(&self, payload: &'a [u8], options: &WriteOptions<'a>) -> Write<'a> {
+        let ttl = options.ttl.map_or(self.lifetime.ttl, millis);
+        let grace = options.grace.map_or(self.lifetime.grace, millis);
+        Write {
+            payload,
+            serializer: self.serializer.id(),
+            lifetime: Lifetime { ttl, grace },
+            tags: options.tags,
+        }
+    }
+}
+
+/// A lease in Rust hands: whatever happens to the loader, it is answered.
+struct Held<'a> {
+    space: &'a Space,
+    lease: Option<LeaseId>,
+}
+
+impl<'a> Held<'a> {
+    fn new(space: &'a Space, lease: LeaseId) -> Self {
+        Self {
+            space,
+            lease: Some(lease),
+        }
+    }
+
+    async fn fill(mut self, write: Write<'_>) -> Result<FillOutcome> {
+        let Some(lease) = self.lease.take() else {
+            return Err(closed());
+        };
+        let (sender, answer) = oneshot::channel();
+        self.space
+            .fill(lease, write, Box::new(move |outcome| drop(sender.send(outcome))));
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            self.space.release(lease, true);
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(FOREVER)
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the cache is closed")
+}

@@ -1,0 +1,121 @@
+//! Remote reads under way: callers that ask for the same key while a read is on its way share it.
+//!
+//! A caller may only join a read that began after everything he already knows to be invalidated; otherwise he starts a
+//! new one, and the old one lands for those who were there before.
+
+use crate::entry::Stamp;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const SHARDS: usize = 16;
+
+/// See the module. `W` is what waits.
+pub struct Flights<W> {
+    shards: [Mutex<Shard<W>>; SHARDS],
+    ids: AtomicU64,
+}
+
+struct Shard<W> {
+    current: HashMap<Box<[u8]>, u64>,
+    flights: HashMap<u64, Flight<W>>,
+}
+
+struct Flight<W> {
+    stamp: Stamp,
+    waiters: Vec<W>,
+}
+
+/// What a caller is told.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// Somebody else reads; the waiter will be handed to him.
+    Passenger,
+    /// This caller reads, and lands this flight afterwards.
+    Pilot(u64),
+}
+
+impl<W> Default for Flights<W> {
+    fn default() -> Self {
+        let shard = || {
+            Mutex::new(Shard {
+                current: HashMap::new(),
+                flights: HashMap::new(),
+            })
+        };
+        Self {
+            shards: std::array::from_fn(|_| shard()),
+            ids: AtomicU64::new(0),
+        }
+    }
+}
+
+impl<W> Flights<W> {
+    /// Joins the flight of this key, or starts one that began at `stamp`.
+    pub fn join(&self, key: &[u8], stamp: Stamp, waiter: W) -> Joined {
+        let mut shard = self.shard(key).lock();
+        let shard = &mut *shard;
+        if let Some(flight) = shard.current.get(key).and_then(|id| shard.flights.get_mut(id))
+            && flight.stamp.covers(&stamp)
+        {
+            flight.waiters.push(waiter);
+            return Joined::Passenger;
+        }
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        shard.current.insert(key.into(), id);
+        shard.flights.insert(
+            id,
+            Flight {
+                stamp,
+                waiters: vec![waiter],
+            },
+        );
+        Joined::Pilot(id)
+    }
+
+    /// Ends the flight; everybody who was on it.
+    pub fn land(&self, key: &[u8], id: u64) -> Vec<W> {
+        let mut shard = self.shard(key).lock();
+        if shard.current.get(key) == Some(&id) {
+            shard.current.remove(key);
+        }
+        shard.flights.remove(&id).map_or_else(Vec::new, |flight| flight.waiters)
+    }
+
+    fn shard(&self, key: &[u8]) -> &Mutex<Shard<W>> {
+        &self.shards[xxhash_rust::xxh3::xxh3_64(key) as usize % SHARDS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(generation: u64) -> Stamp {
+        Stamp {
+            generation,
+            namespace: 0,
+            tags: 0,
+        }
+    }
+
+    #[test]
+    fn callers_of_one_key_share_a_flight() {
+        let flights = Flights::default();
+        assert_eq!(flights.join(b"k", stamp(0), 'a'), Joined::Pilot(0));
+        assert_eq!(flights.join(b"k", stamp(0), 'b'), Joined::Passenger);
+        assert_eq!(flights.land(b"k", 0), ['a', 'b']);
+        assert_eq!(flights.join(b"k", stamp(0), 'c'), Joined::Pilot(1));
+    }
+
+    #[test]
+    fn a_caller_after_an_invalidation_starts_a_flight_of_his_own() {
+        let flights = Flights::default();
+        assert_eq!(flights.join(b"k", stamp(0), 'a'), Joined::Pilot(0));
+        assert_eq!(flights.join(b"k", stamp(1), 'b'), Joined::Pilot(1));
+        assert_eq!(flights.join(b"k", stamp(1), 'c'), Joined::Passenger);
+        assert_eq!(flights.land(b"k", 0), ['a']);
+        assert_eq!(flights.join(b"k", stamp(1), 'd'), Joined::Passenger);
+        assert_eq!(flights.land(b"k", 1), ['b', 'c', 'd']);
+    }
+}

@@ -1,0 +1,55 @@
+//! What others say: heard on the engine's own task, and applied before the next message is looked at (law 3).
+
+use crate::bus::Heard;
+use crate::engine::Engine;
+use crate::event::{Change, Event};
+use std::sync::{Arc, Weak};
+use tokio::sync::mpsc;
+
+impl Engine {
+    pub(super) fn start_listening(self: &Arc<Self>) {
+        let (sink, heard) = mpsc::unbounded_channel();
+        self.bus.listen(sink);
+        self.runtime.spawn(listen(Arc::downgrade(self), heard));
+    }
+
+    fn hear(self: &Arc<Self>, heard: Heard) {
+        match heard {
+            Heard::Message(bytes) => match Event::decode(&bytes) {
+                Some(event) if event.sender != self.sender => self.apply(event.change),
+                Some(_) => {}
+                None => tracing::debug!(bytes = bytes.len(), "a message on the bus was not understood"),
+            },
+            // Whatever was said while nobody listened is unknown: nothing that is held can be trusted (law 4).
+            Heard::Listening | Heard::Lost => self.namespaces.clear(&self.table, ""),
+        }
+    }
+
+    fn apply(self: &Arc<Self>, change: Change) {
+        self.counters.events_received.add();
+        match change {
+            Change::Key { path, key } => {
+                // A namespace that nobody here has opened holds nothing.
+                if let Some(namespace) = self.namespaces.find(&path) {
+                    self.drop_key(&namespace, &key);
+                }
+            }
+            Change::Filled { path, key } => {
+                if let Some(namespace) = self.namespaces.find(&path) {
+                    self.filled_elsewhere(&namespace, &key);
+                }
+            }
+            Change::Tags { fields } => self.tags.invalidate(&self.table, &fields),
+            Change::Clear { path } => self.namespaces.clear(&self.table, &path),
+        }
+    }
+}
+
+async fn listen(engine: Weak<Engine>, mut heard: mpsc::UnboundedReceiver<Heard>) {
+    while let Some(heard) = heard.recv().await {
+        match engine.upgrade() {
+            Some(engine) => engine.hear(heard),
+            None => return,
+        }
+    }
+}

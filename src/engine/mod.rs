@@ -1,0 +1,246 @@
+//! The engine: decides what is valid, who loads, what is dropped. It owns no socket and no format; time, randomness, the
+//! remote tier and the bus are handed to it.
+//!
+//! Work is done in callbacks on the thread that has the news, not in a task per call: a host with many callers submits a
+//! batch and gets a batch of answers. No callback runs while a lock of the engine is held.
+
+pub mod generation;
+
+mod flights;
+mod housekeeping;
+mod inbound;
+mod load;
+mod namespaces;
+mod outbox;
+mod read;
+mod space;
+mod tags;
+mod write;
+
+pub use load::{FillOutcome, LeaseId, Lookup};
+pub use read::{Capture, Found, Peek};
+pub use space::{Space, Write};
+
+use crate::bus::{Bus, NoBus};
+use crate::clock::{Clock, SystemClock};
+use crate::entry::Entry;
+use crate::error::Result;
+use crate::event::{Change, Event};
+use crate::key;
+use crate::metrics::Counters;
+use crate::options::Options;
+use crate::random::{Random, SystemRandom};
+use crate::tier::{MemoryTier, Moka, NoMemory, NoRemote, RemoteState, RemoteTier};
+use flights::Flights;
+use generation::GenerationTable;
+use namespaces::{Namespace, Namespaces};
+use outbox::{BatchState, Outbox};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tags::TagFloors;
+use tokio::runtime::Handle;
+
+/// What an engine stands on. The defaults are the real ones, without a remote tier.
+pub struct Parts {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// L1.
+    pub memory: Arc<dyn MemoryTier>,
+    /// L2.
+    pub remote: Arc<dyn RemoteTier>,
+    /// Invalidation messages.
+    pub bus: Arc<dyn Bus>,
+    /// Where its tasks run.
+    pub runtime: Handle,
+}
+
+impl Parts {
+    /// The real clock and randomness, the memory tier of the options, no remote tier, no bus.
+    pub fn local(options: &Options, runtime: Handle) -> Self {
+        Self {
+            clock: Arc::new(SystemClock::default()),
+            random: Arc::new(SystemRandom::default()),
+            memory: match &options.memory {
+                Some(memory) => Arc::new(Moka::new(memory.max_bytes)),
+                None => Arc::new(NoMemory),
+            },
+            remote: Arc::new(NoRemote),
+            bus: Arc::new(NoBus),
+            runtime,
+        }
+    }
+}
+
+/// See the module.
+pub struct Engine {
+    options: Options,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    memory: Arc<dyn MemoryTier>,
+    outbox: Outbox,
+    bus: Arc<dyn Bus>,
+    runtime: Handle,
+    table: GenerationTable,
+    namespaces: Namespaces,
+    tags: TagFloors,
+    reads: Flights<read::Reader>,
+    loads: load::Loads,
+    counters: Counters,
+    /// Incarnation and counter of the namespace state as last seen: what an unconditional write is stamped with.
+    last_state: parking_lot::Mutex<(u64, u64)>,
+    sender: u64,
+    sequence: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Engine {
+    /// Checks the options and starts the engine's tasks.
+    pub fn open(options: Options, parts: Parts) -> Result<Arc<Engine>> {
+        options.validate()?;
+        let root = key::root_path(options.namespace.as_deref(), options.version.as_deref())?;
+        let Parts {
+            clock,
+            random,
+            memory,
+            remote,
+            bus,
+            runtime,
+        } = parts;
+        let engine = Arc::new(Engine {
+            table: GenerationTable::new(random.next()),
+            outbox: Outbox::start(remote, &runtime),
+            namespaces: Namespaces::new(root),
+            tags: TagFloors::default(),
+            reads: Flights::default(),
+            loads: load::Loads::default(),
+            counters: Counters::default(),
+            last_state: parking_lot::Mutex::default(),
+            sender: random.next(),
+            sequence: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            options,
+            clock,
+            random,
+            memory,
+            bus,
+            runtime,
+        });
+        engine.start_listening();
+        engine.start_housekeeping();
+        engine.learn_state();
+        Ok(engine)
+    }
+
+    /// The options it was opened with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Path of its root namespace.
+    pub fn root_path(&self) -> &str {
+        self.namespaces.root()
+    }
+
+    /// What it has counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Generations, and the mirrors in which hosts see them.
+    pub fn generations(&self) -> &GenerationTable {
+        &self.table
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Whether the remote tier answers.
+    pub fn remote_state(&self) -> RemoteState {
+        self.outbox.state()
+    }
+
+    /// Entries and bytes of the memory tier.
+    pub fn memory_usage(&self) -> (u64, u64) {
+        self.memory.settle();
+        (self.memory.entries(), self.memory.bytes())
+    }
+
+    /// Resolves when every remote request made so far has been answered.
+    pub async fn idle(&self) {
+        self.outbox.idle().await;
+    }
+
+    /// Ends the engine's own tasks. Requests under way are still answered.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    fn tell(&self, change: Change) {
+        let sequence = self.sequence.fetch_add(1, Ordering::SeqCst);
+        self.counters.events_sent.add();
+        self.bus.publish(
+            Event {
+                sender: self.sender,
+                sequence,
+                change,
+            }
+            .encode(),
+        );
+    }
+
+    /// Remembers the newest namespace state for writes that cannot wait for it.
+    fn saw_state(&self, state: &BatchState) {
+        self.saw_incarnation(state.incarnation, state.counter);
+    }
+
+    fn saw_incarnation(&self, incarnation: u64, counter: u64) {
+        if incarnation == 0 {
+            return;
+        }
+        let mut last = self.last_state.lock();
+        // Answers of one incarnation may come out of order; its counter only grows.
+        *last = (
+            incarnation,
+            if last.0 == incarnation {
+                last.1.max(counter)
+            } else {
+                counter
+            },
+        );
+    }
+}
+
+/// The key of the memory tier: the namespace's number, then the user's key.
+fn with_memory_key<R>(namespace: &Namespace, key: &str, use_it: impl FnOnce(&[u8]) -> R) -> R {
+    const ON_STACK: usize = 256;
+    let length = 4 + key.len();
+    if length <= ON_STACK {
+        let mut buffer = [0; ON_STACK];
+        buffer[..4].copy_from_slice(&namespace.id.to_le_bytes());
+        buffer[4..length].copy_from_slice(key.as_bytes());
+        use_it(&buffer[..length])
+    } else {
+        let mut buffer = Vec::with_capacity(length);
+        buffer.extend_from_slice(&namespace.id.to_le_bytes());
+        buffer.extend_from_slice(key.as_bytes());
+        use_it(&buffer)
+    }
+}
+
+/// Namespace number of a memory key.
+fn namespace_of(memory_key: &[u8]) -> u32 {
+    memory_key.first_chunk().map_or(u32::MAX, |id| u32::from_le_bytes(*id))
+}
+
+/// An entry whose namespace was cleared or that has expired: only memory is left to win back.
+fn is_dead(entry: &Entry, namespace_generation: u64, now: crate::clock::Millis) -> bool {
+    entry.is_gone(now) || entry.stamp.namespace != namespace_generation
+}

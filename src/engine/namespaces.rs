@@ -1,0 +1,154 @@
+//! The namespaces of one engine: a small number for each path, and the generation by which a whole namespace is dropped.
+
+use crate::engine::generation::GenerationTable;
+use crate::entry::{TagFloor, TagSet};
+use crate::key;
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One namespace of an engine.
+pub struct Namespace {
+    /// Its number in this engine.
+    pub id: u32,
+    /// Path below the root, `""` for the root.
+    pub path: Box<str>,
+    /// Path with the root: what remote keys begin with.
+    pub full_path: Box<str>,
+    /// Index of its generation in the table and its mirrors.
+    pub index: u32,
+    /// Fields of the namespace state that say when this namespace or an ancestor was cleared.
+    pub floors: Box<[Box<str>]>,
+    /// Exact generation, for the memory tier: unlike `index` it is shared with nobody.
+    generation: AtomicU64,
+}
+
+impl Namespace {
+    /// Counts the clears of this namespace and its ancestors.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// The tags with every place where one of them can be invalidated. `None` for no tags.
+    pub fn tag_set(&self, table: &GenerationTable, tags: &[impl AsRef<str>]) -> Option<Arc<TagSet>> {
+        if tags.is_empty() {
+            return None;
+        }
+        let mut names: Vec<Box<str>> = tags.iter().map(|tag| tag.as_ref().into()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let floors = key::ancestors(&self.path)
+            .flat_map(|path| names.iter().map(move |tag| tag_field(path, tag)))
+            .map(|field| TagFloor {
+                slot: table.field_slot(&field),
+                field,
+            })
+            .collect();
+        Some(Arc::new(TagSet {
+            names: names.into_boxed_slice(),
+            floors,
+        }))
+    }
+}
+
+/// Field of the namespace state that says when the namespace was cleared last.
+pub fn clear_field(path: &str) -> Box<str> {
+    format!("n:{path}").into_boxed_str()
+}
+
+/// Field of the namespace state that says when the tag was invalidated last.
+pub fn tag_field(path: &str, tag: &str) -> Box<str> {
+    format!("t:{path}:{tag}").into_boxed_str()
+}
+
+/// See the module.
+pub struct Namespaces {
+    root: Box<str>,
+    by_path: RwLock<HashMap<Box<str>, Arc<Namespace>>>,
+}
+
+impl Namespaces {
+    /// No namespaces yet, below this root path.
+    pub fn new(root: String) -> Self {
+        Self {
+            root: root.into_boxed_str(),
+            by_path: RwLock::default(),
+        }
+    }
+
+    /// The root path.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// The namespace of this path below the root, made when it is new.
+    pub fn open(&self, table: &GenerationTable, path: &str) -> Arc<Namespace> {
+        if let Some(known) = self.find(path) {
+            return known;
+        }
+        let mut by_path = self.by_path.write();
+        let id = by_path.len() as u32;
+        by_path
+            .entry(path.into())
+            .or_insert_with(|| {
+                Arc::new(Namespace {
+                    id,
+                    path: path.into(),
+                    full_path: key::join_path(&self.root, path).into_boxed_str(),
+                    index: table.namespace_index(id),
+                    // Clearing the root makes a new incarnation instead of a floor.
+                    floors: key::ancestors(path)
+                        .filter(|path| !path.is_empty())
+                        .map(clear_field)
+                        .collect(),
+                    generation: AtomicU64::new(0),
+                })
+            })
+            .clone()
+    }
+
+    /// The namespace of this path, if anybody in this process uses it.
+    pub fn find(&self, path: &str) -> Option<Arc<Namespace>> {
+        self.by_path.read().get(path).cloned()
+    }
+
+    /// Number and generation of each namespace.
+    pub fn generations(&self) -> Vec<(u32, u64)> {
+        self.by_path
+            .read()
+            .values()
+            .map(|namespace| (namespace.id, namespace.generation()))
+            .collect()
+    }
+
+    /// Makes everything of the namespace and of those nested in it old. A namespace opened later has nothing to drop.
+    pub fn clear(&self, table: &GenerationTable, path: &str) {
+        let nested = format!("{path}/");
+        for namespace in self.by_path.read().values() {
+            if path.is_empty() || *namespace.path == *path || namespace.path.starts_with(&nested) {
+                namespace.generation.fetch_add(1, Ordering::SeqCst);
+                table.lock(namespace.index).bump();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clearing_a_namespace_reaches_the_nested_ones_and_no_other() {
+        let table = GenerationTable::new(1);
+        let namespaces = Namespaces::new("shop".into());
+        let [users, nested, lookalike, root] =
+            ["users", "users/admins", "users2", ""].map(|path| namespaces.open(&table, path));
+        namespaces.clear(&table, "users");
+        let generations = [&users, &nested, &lookalike, &root].map(|namespace| namespace.generation());
+        assert_eq!(generations, [1, 1, 0, 0]);
+        namespaces.clear(&table, "");
+        let generations = [&users, &nested, &lookalike, &root].map(|namespace| namespace.generation());
+        assert_eq!(generations, [2, 2, 1, 1]);
+    }
+}

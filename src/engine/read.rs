@@ -1,0 +1,322 @@
+//! Reads: the memory tier at once, the remote tier through shared flights.
+
+use crate::clock::{FOREVER, Millis};
+use crate::codec::envelope::{self, Envelope};
+use crate::engine::flights::Joined;
+use crate::engine::namespaces::Namespace;
+use crate::engine::outbox::BatchState;
+use crate::engine::{Engine, with_memory_key};
+use crate::entry::{Entry, SerializerId, Stamp};
+use crate::error::Result;
+use crate::key::RemoteKey;
+use crate::tier::{RemoteReply, RemoteRequest, Stored};
+use std::sync::Arc;
+
+/// The generations of a key as they stood before the layer below was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Capture {
+    /// Slot of the key.
+    pub slot: u32,
+    /// What an entry made from the read is stamped with.
+    pub stamp: Stamp,
+    /// Low 32 bits of the namespace's generation in the table, as a mirror shows it.
+    pub namespace_word: u32,
+}
+
+/// A value that may be served.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The value.
+    pub entry: Entry,
+    /// For a host's hot tier: what must still stand in the mirror when it serves the value again.
+    pub capture: Capture,
+    /// The same for each tag: (index, low 32 bits of the generation).
+    pub tag_words: Vec<(u32, u32)>,
+    /// It came from the remote tier or a loader, not from memory.
+    pub remote: bool,
+    /// `false`: it may be handed to those who waited, and kept by nobody.
+    pub keepable: bool,
+    /// Milliseconds until stale, negative when stale since; `i64::MAX` = never.
+    pub fresh_for: i64,
+    /// Milliseconds until gone; [`FOREVER`] = never.
+    pub gone_in: u64,
+}
+
+impl Found {
+    /// Whether only its grace keeps it.
+    pub fn is_stale(&self) -> bool {
+        self.fresh_for <= 0
+    }
+}
+
+/// The answer of a synchronous read of the memory tier.
+#[derive(Debug, Clone)]
+pub struct Peek {
+    /// Captured before the look, also for a miss.
+    pub capture: Capture,
+    /// The value, fresh or in its grace.
+    pub found: Option<Found>,
+}
+
+/// Who waits for a remote read.
+pub(super) type Reader = Box<dyn FnOnce(&ReadAnswer) + Send>;
+
+/// What a remote read found, with the state that was true before it.
+pub(super) struct ReadAnswer {
+    pub found: Option<Found>,
+    /// Incarnation and counter: the stamp of what a loader makes after this read; incarnation 0 = unknown.
+    pub born: (u64, u64),
+}
+
+impl Engine {
+    pub(super) fn peek(&self, namespace: &Namespace, key: &str) -> Peek {
+        let slot = self.table.key_slot(namespace.id, key);
+        // Writers change the memory tier first and bump then: whoever captures the new generation sees the new memory.
+        let capture = self.capture_now(namespace, slot);
+        let entry = with_memory_key(namespace, key, |key| self.memory.get(key));
+        let found = entry.and_then(|entry| self.judge(namespace, entry, capture, false));
+        match &found {
+            Some(found) if !found.is_stale() => self.counters.memory_hits.add(),
+            _ => self.counters.memory_misses.add(),
+        }
+        Peek { capture, found }
+    }
+
+    fn capture_now(&self, namespace: &Namespace, slot: u32) -> Capture {
+        // The namespace's word before its exact generation: a clear moves the exact one first.
+        let namespace_word = self.table.generation(namespace.index) as u32;
+        let generation = self.table.generation(slot);
+        let stamp = Stamp {
+            generation,
+            namespace: namespace.generation(),
+            tags: self.tags.count(),
+        };
+        Capture {
+            slot,
+            stamp,
+            namespace_word,
+        }
+    }
+
+    /// Captures such that a remote read queued from now on is behind the change that made the captured generation.
+    pub(super) fn capture_ordered(&self, namespace: &Namespace, slot: u32) -> Capture {
+        let _guard = self.table.lock(slot);
+        self.capture_now(namespace, slot)
+    }
+
+    /// The value, unless something says that it is old.
+    pub(super) fn judge(&self, namespace: &Namespace, entry: Entry, capture: Capture, remote: bool) -> Option<Found> {
+        let tag_words = match &entry.tags {
+            // Before the floors are asked: an invalidation sets the floor first and bumps then.
+            Some(tags) => tags
+                .floors
+                .iter()
+                .map(|tag| (tag.slot, self.table.generation(tag.slot) as u32))
+                .collect(),
+            None => Vec::new(),
+        };
+        let now = self.clock.now();
+        if entry.is_gone(now) || entry.stamp.namespace != namespace.generation() || !self.tags.allow(&entry) {
+            return None;
+        }
+        let fresh_for = match entry.fresh_until {
+            Millis::NEVER => i64::MAX,
+            until => (until.0 as i64).saturating_sub(now.0 as i64),
+        };
+        Some(Found {
+            fresh_for,
+            gone_in: entry.gone_at.since(now),
+            entry,
+            capture,
+            tag_words,
+            remote,
+            keepable: true,
+        })
+    }
+
+    /// Reads the remote tier, together with whoever already does.
+    pub(super) fn read_remote(
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
+        key: &str,
+        capture: Capture,
+        reader: Reader,
+    ) {
+        let joined = with_memory_key(namespace, key, |key| self.reads.join(key, capture.stamp, reader));
+        let Joined::Pilot(flight) = joined else { return };
+        let remote_key = RemoteKey::new(&namespace.full_path, key);
+        let request = RemoteRequest::Read {
+            key: remote_key.clone(),
+        };
+        let (engine, owned, key) = (Arc::clone(self), Arc::clone(namespace), Box::<str>::from(key));
+        let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
+            engine.saw_state(state);
+            let stored = match reply {
+                Ok(RemoteReply::Value(stored)) => stored,
+                Ok(_) => None,
+                Err(_) => {
+                    engine.counters.remote_errors.add();
+                    return engine.land(
+                        &owned,
+                        &key,
+                        flight,
+                        ReadAnswer {
+                            found: None,
+                            born: (0, 0),
+                        },
+                    );
+                }
+            };
+            let born = (state.incarnation, state.counter);
+            let landing = Landing {
+                namespace: owned,
+                key,
+                remote_key,
+                capture,
+                flight,
+                born,
+            };
+            match stored.and_then(|stored| engine.open_envelope(&landing, stored, state)) {
+                None => landing.land(&engine, None),
+                Some((entry, doubts)) if doubts.is_empty() => landing.land(&engine, Some(entry)),
+                Some((entry, doubts)) => engine.settle_tags(landing, entry, doubts),
+            }
+        });
+        self.outbox.push(request, Some(namespace), done).run();
+    }
+
+    /// The entry in the envelope, and the tag floors that must still be asked for before it is believed.
+    fn open_envelope(&self, at: &Landing, stored: Stored, state: &BatchState) -> Option<(Opened, Vec<Box<str>>)> {
+        let envelope = self.decode(&at.remote_key, &stored)?;
+        if !state.allows(&at.namespace, envelope.incarnation, envelope.born) {
+            return None;
+        }
+        let entry = self.entry_of(&at.namespace, &envelope, &stored, at.capture.stamp)?;
+        let doubts = match &entry.tags {
+            // Nothing at all was raised since it was born.
+            Some(tags) if state.counter != envelope.born => tags.floors.iter().map(|tag| tag.field.clone()).collect(),
+            _ => Vec::new(),
+        };
+        Some((
+            Opened {
+                entry,
+                incarnation: envelope.incarnation,
+                born: envelope.born,
+            },
+            doubts,
+        ))
+    }
+
+    /// Asks for the floors of the entry's tags, and lands.
+    fn settle_tags(self: &Arc<Self>, landing: Landing, opened: Opened, fields: Vec<Box<str>>) {
+        let engine = Arc::clone(self);
+        let done = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {
+            let valid = matches!(&reply, Ok(RemoteReply::State(state))
+                if state.incarnation == opened.incarnation && state.floors.iter().all(|floor| *floor <= opened.born));
+            landing.land(&engine, valid.then_some(opened));
+        });
+        self.outbox.push(RemoteRequest::State { fields }, None, done).run();
+    }
+
+    /// Checks bytes from outside. Whatever is wrong with them is a counted miss.
+    pub(super) fn decode<'a>(&self, key: &RemoteKey, stored: &'a Stored) -> Option<Envelope<'a>> {
+        envelope::decode(key, &stored.envelope, self.options.max_value_bytes)
+            .inspect_err(|rejection| {
+                self.counters.remote_rejected.add();
+                tracing::debug!(?rejection, "a remote value was refused");
+            })
+            .ok()
+    }
+
+    /// An entry whose ages come from the store's own clock; `None` when it is past its grace.
+    pub(super) fn entry_of(
+        &self,
+        namespace: &Namespace,
+        envelope: &Envelope<'_>,
+        stored: &Stored,
+        stamp: Stamp,
+    ) -> Option<Entry> {
+        let now = self.clock.now();
+        let life = stored.life.unwrap_or(FOREVER);
+        if life == FOREVER && envelope.lifetime.ttl != FOREVER {
+            // Somebody took its end away: nobody can say how old it is.
+            return None;
+        }
+        let fresh = if life == FOREVER {
+            FOREVER
+        } else {
+            life.saturating_sub(envelope.lifetime.grace)
+        };
+        Some(Entry {
+            payload: envelope.payload[..].into(),
+            serializer: envelope.serializer,
+            ttl: envelope.lifetime.ttl,
+            fresh_until: now.after(fresh),
+            gone_at: now.after(life),
+            stamp,
+            tags: namespace.tag_set(&self.table, &envelope.tags),
+        })
+    }
+
+    /// Stores what came from below, unless the key was invalidated since the capture (laws 1 and 2).
+    pub(super) fn fill_memory(&self, namespace: &Namespace, key: &str, capture: Capture, entry: &Entry) -> bool {
+        let guard = self.table.lock(capture.slot);
+        if guard.generation() != capture.stamp.generation {
+            return false;
+        }
+        with_memory_key(namespace, key, |key| self.memory.insert(key, entry.clone()));
+        true
+    }
+
+    fn land(&self, namespace: &Namespace, key: &str, flight: u64, answer: ReadAnswer) {
+        match answer.found {
+            Some(_) => self.counters.remote_hits.add(),
+            None => self.counters.remote_misses.add(),
+        }
+        for reader in with_memory_key(namespace, key, |key| self.reads.land(key, flight)) {
+            reader(&answer);
+        }
+    }
+
+    /// Whether a value can be decoded by the host that asks.
+    pub(super) fn speaks(&self, found: &Found, serializer: SerializerId) -> bool {
+        let same = found.entry.serializer == serializer;
+        if !same {
+            self.counters.remote_rejected.add();
+        }
+        same
+    }
+}
+
+/// A decoded envelope.
+struct Opened {
+    entry: Entry,
+    incarnation: u64,
+    born: u64,
+}
+
+/// A remote read on its way back.
+struct Landing {
+    namespace: Arc<Namespace>,
+    key: Box<str>,
+    remote_key: RemoteKey,
+    capture: Capture,
+    flight: u64,
+    born: (u64, u64),
+}
+
+impl Landing {
+    fn land(self, engine: &Engine, opened: Option<Opened>) {
+        let found = opened.and_then(|opened| {
+            let keepable = engine.fill_memory(&self.namespace, &self.key, self.capture, &opened.entry);
+            let found = engine.judge(&self.namespace, opened.entry, self.capture, true)?;
+            Some(Found { keepable, ..found })
+        });
+        engine.land(
+            &self.namespace,
+            &self.key,
+            self.flight,
+            ReadAnswer { found, born: self.born },
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! A namespace of an engine as hosts use it: bytes in, bytes out. The Rust face (`Cache`) and the Node binding stand on it.
+
+use crate::engine::Engine;
+use crate::engine::load::{FillDone, FillOutcome, LeaseId, Lookup, LookupDone};
+use crate::engine::namespaces::Namespace;
+use crate::engine::read::{Found, Peek, ReadAnswer};
+use crate::engine::write::WriteDone;
+use crate::entry::{Lifetime, SerializerId};
+use crate::error::{Error, ErrorKind, Result};
+use std::sync::Arc;
+
+/// Tags of one entry at most.
+pub const MAX_TAGS: usize = 64;
+/// Bytes of one tag at most.
+pub const MAX_TAG_BYTES: usize = 256;
+
+/// A value to store.
+#[derive(Debug, Clone, Copy)]
+pub struct Write<'a> {
+    /// The encoded value.
+    pub payload: &'a [u8],
+    /// How it is encoded.
+    pub serializer: SerializerId,
+    /// How long it lives.
+    pub lifetime: Lifetime,
+    /// Labels by which it can be dropped.
+    pub tags: &'a [&'a str],
+}
+
+/// A handle on one namespace. Answers come through callbacks, on any thread, and never while a lock is held.
+#[derive(Clone)]
+pub struct Space {
+    engine: Arc<Engine>,
+    namespace: Arc<Namespace>,
+    serializer: SerializerId,
+}
+
+impl Space {
+    /// The namespace of this path below the engine's root, for values in this encoding. Levels are separated by `/` and
+    /// escaped with [`escape_level`](crate::key::escape_level).
+    pub fn open(engine: &Arc<Engine>, path: &str, serializer: SerializerId) -> Self {
+        let namespace = engine.namespaces.open(&engine.table, path);
+        Self {
+            engine: Arc::clone(engine),
+            namespace,
+            serializer,
+        }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Path with the root.
+    pub fn full_path(&self) -> &str {
+        &self.namespace.full_path
+    }
+
+    /// Index of the namespace's generation in mirrors.
+    pub fn index(&self) -> u32 {
+        self.namespace.index
+    }
+
+    /// The encoding of its values.
+    pub fn serializer(&self) -> SerializerId {
+        self.serializer
+    }
+
+    /// Looks into the memory tier, at once.
+    pub fn peek(&self, key: &str) -> Peek {
+        let mut peek = self.engine.peek(&self.namespace, key);
+        peek.found = peek.found.filter(|found| self.engine.speaks(found, self.serializer));
+        peek
+    }
+
+    /// The value in memory or remotely, fresh or in its grace.
+    pub fn read(&self, key: &str, done: Box<dyn FnOnce(Option<Found>) + Send>) {
+        let peek = self.peek(key);
+        match peek.found {
+            Some(found) if !found.is_stale() => return done(Some(found)),
+            stale if !self.engine.outbox.is_remote() => return done(stale),
+            _ => {}
+        }
+        let capture = self.engine.capture_ordered(&self.namespace, peek.capture.slot);
+        let space = self.clone();
+        let reader = Box::new(move |answer: &ReadAnswer| {
+            done(
+                answer
+                    .found
+                    .clone()
+                    .filter(|found| space.engine.speaks(found, space.serializer)),
+            );
+        });
+        self.engine.read_remote(&self.namespace, key, capture, reader);
+    }
+
+    /// The core question: is there a value, and if not, who loads?
+    pub fn lookup(&self, key: &str, done: Box<dyn FnOnce(Lookup) + Send>) {
+        self.engine
+            .lookup(&self.namespace, key, self.serializer, done as LookupDone);
+    }
+
+    /// A lease to reload a value that is still fresh, or [`Lookup::Nothing`] when somebody is at it.
+    pub fn lookup_refresh(&self, key: &str, done: Box<dyn FnOnce(Lookup) + Send>) {
+        self.engine
+            .lookup_refresh(&self.namespace, key, self.serializer, done as LookupDone);
+    }
+
+    /// Answers a lease with the loaded value.
+    pub fn fill(&self, lease: LeaseId, write: Write<'_>, done: Box<dyn FnOnce(Result<FillOutcome>) + Send>) {
+        match self.check_value(&write) {
+            Ok(()) => self.engine.fill(lease, write, done as FillDone),
+            Err(error) => {
+                self.engine.release(lease, true);
+                done(Err(error));
+            }
+        }
+    }
+
+    /// Answers a lease without a value.
+    pub fn release(&self, lease: LeaseId, failed: bool) {
+        self.engine.release(lease, failed);
+    }
+
+    /// Stores a value in every tier.
+    pub fn set(&self, key: &str, write: Write<'_>, done: Box<dyn FnOnce(Result<bool>) + Send>) {
+        match self.check_key(key).and_then(|()| self.check_value(&write)) {
+            Ok(()) => self.engine.set(&self.namespace, key, write, done as WriteDone),
+            Err(error) => done(Err(error)),
+        }
+    }
+
+    /// Removes a key from every tier; whether there was something.
+    pub fn delete(&self, key: &str, done: Box<dyn FnOnce(Result<bool>) + Send>) {
+        self.engine.delete(&self.namespace, key, done as WriteDone);
+    }
+
+    /// Makes a value stale; whether there was something.
+    pub fn expire(&self, key: &str, done: Box<dyn FnOnce(Result<bool>) + Send>) {
+        self.engine.expire(&self.namespace, key, done as WriteDone);
+    }
+
+    /// Drops everything in this namespace and those nested in it.
+    pub fn clear(&self, done: Box<dyn FnOnce(Result<bool>) + Send>) {
+        self.engine.clear(&self.namespace, done as WriteDone);
+    }
+
+    /// Drops every entry of this namespace, and of those nested in it, that carries one of the tags.
+    pub fn invalidate_tags(&self, tags: &[&str], done: Box<dyn FnOnce(Result<bool>) + Send>) {
+        match check_tags(tags) {
+            Ok(()) => self.engine.invalidate_tags(&self.namespace, tags, done as WriteDone),
+            Err(error) => done(Err(error)),
+        }
+    }
+
+    /// Refuses a key that no tier can hold.
+    pub fn check_key(&self, key: &str) -> Result<()> {
+        let most = self.engine.options().max_key_bytes;
+        if key.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Argument,
+                "the key is empty: expected at least one character",
+            ));
+        }
+        if key.len() > most {
+            return Err(Error::new(
+                ErrorKind::KeyTooLong,
+                format!("the key has {} bytes: expected at most {most} (maxKeyBytes)", key.len()),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_value(&self, write: &Write<'_>) -> Result<()> {
+        let most = self.engine.options().max_value_bytes;
+        if write.payload.len() > most {
+            return Err(Error::new(
+                ErrorKind::ValueTooLarge,
+                format!(
+                    "the encoded value has {} bytes: expected at most {most} (maxValueBytes)",
+                    write.payload.len()
+                ),
+            ));
+        }
+        check_tags(write.tags)
+    }
+}
+
+fn check_tags(tags: &[&str]) -> Result<()> {
+    if tags.len() > MAX_TAGS {
+        let message = format!("{} tags: expected at most {MAX_TAGS}", tags.len());
+        return Err(Error::new(ErrorKind::Argument, message).with("option", "tags"));
+    }
+    match tags.iter().find(|tag| tag.is_empty() || tag.len() > MAX_TAG_BYTES) {
+        Some(tag) => {
+            let message = format!("a tag has {} bytes: expected 1 to {MAX_TAG_BYTES}", tag.len());
+            Err(Error::new(ErrorKind::Argument, message).with("option", "tags"))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,254 @@
+//! Everything that makes something old: set, delete, expire, clear, tags. Each goes through the key's slot: memory first,
+//! then the bump, then the remote change, all under one lock (see `outbox`), and tells the others when the remote tier
+//! has it.
+
+use crate::clock::FOREVER;
+use crate::codec::envelope::Envelope;
+use crate::engine::namespaces::{Namespace, tag_field};
+use crate::engine::outbox::BatchState;
+use crate::engine::space::Write;
+use crate::engine::{Engine, with_memory_key};
+use crate::entry::{Entry, Lifetime, Stamp};
+use crate::error::Result;
+use crate::event::Change;
+use crate::key::RemoteKey;
+use crate::tier::{RemoteReply, RemoteRequest};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Called once: whether there was something to change; an error only of the remote tier.
+pub(super) type WriteDone = Box<dyn FnOnce(Result<bool>) + Send>;
+
+impl Engine {
+    pub(super) fn set(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, write: Write<'_>, done: WriteDone) {
+        let tags = namespace.tag_set(&self.table, write.tags);
+        let slot = self.table.key_slot(namespace.id, key);
+        let now = self.clock.now();
+        let mut entry = Entry {
+            payload: write.payload.into(),
+            serializer: write.serializer,
+            ttl: write.lifetime.ttl,
+            fresh_until: now.after(write.lifetime.ttl),
+            gone_at: now.after(write.lifetime.ttl).after(write.lifetime.grace),
+            stamp: Stamp {
+                generation: 0,
+                namespace: namespace.generation(),
+                tags: self.tags.count(),
+            },
+            tags,
+        };
+        let guard = self.table.lock(slot);
+        let generation = guard.generation() + 1;
+        entry.stamp.generation = generation;
+        with_memory_key(namespace, key, |key| self.memory.insert(key, entry.clone()));
+        guard.bump();
+        let task = SetTask {
+            namespace: Arc::clone(namespace),
+            key: key.into(),
+            slot,
+            generation,
+            entry,
+            lifetime: write.lifetime,
+        };
+        let born = *self.last_state.lock();
+        let answer = self.push_set(task, born, done);
+        drop(guard);
+        answer.run();
+    }
+
+    /// Queues the remote write, stamped with the namespace state as last seen. When the state turns out to have moved, the
+    /// write is repeated with the right stamp, unless the key was written again meanwhile.
+    fn push_set(self: &Arc<Self>, task: SetTask, born: (u64, u64), done: WriteDone) -> super::outbox::Deferred {
+        let remote_key = RemoteKey::new(&task.namespace.full_path, &task.key);
+        let envelope = if self.outbox.is_remote() {
+            self.seal(&remote_key, &task.entry, task.lifetime, born)
+        } else {
+            Bytes::new()
+        };
+        let request = RemoteRequest::Write {
+            key: remote_key,
+            envelope,
+            life: life(task.lifetime),
+        };
+        let (engine, namespace) = (Arc::clone(self), Arc::clone(&task.namespace));
+        let finish = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
+            engine.saw_state(state);
+            let now = (state.incarnation, state.counter);
+            if reply.is_ok() && state.incarnation != 0 && now != born && task.must_be_current(state, born) {
+                let guard = engine.table.lock(task.slot);
+                if guard.generation() == task.generation {
+                    let again = engine.push_set(task, now, done);
+                    drop(guard);
+                    return again.run();
+                }
+            }
+            engine.wrote(&task.namespace, &task.key, reply.map(|_| true), done);
+        });
+        self.outbox.push(request, Some(&namespace), finish)
+    }
+
+    pub(super) fn delete(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, done: WriteDone) {
+        let request = |key| RemoteRequest::Remove { key };
+        self.change(namespace, key, request, done, |engine, key| {
+            engine.memory.remove(key).is_some()
+        });
+    }
+
+    pub(super) fn expire(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, done: WriteDone) {
+        let request = |key| RemoteRequest::Expire { key };
+        self.change(namespace, key, request, done, |engine, key| {
+            let Some(entry) = engine.memory.remove(key) else {
+                return false;
+            };
+            let now = engine.clock.now();
+            let fresh = entry.is_fresh(now);
+            let grace = entry.gone_at.since(entry.fresh_until);
+            if fresh && grace > 0 && entry.fresh_until != crate::clock::Millis::NEVER {
+                engine.memory.insert(
+                    key,
+                    Entry {
+                        fresh_until: now,
+                        gone_at: now.after(grace),
+                        ..entry
+                    },
+                );
+            }
+            fresh
+        });
+    }
+
+    /// The funnel of one key: memory, bump, remote, in this order and under the key's slot.
+    fn change(
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
+        key: &str,
+        request: impl FnOnce(RemoteKey) -> RemoteRequest,
+        done: WriteDone,
+        memory: impl FnOnce(&Engine, &[u8]) -> bool,
+    ) {
+        let slot = self.table.key_slot(namespace.id, key);
+        let (engine, owned, name) = (Arc::clone(self), Arc::clone(namespace), Box::<str>::from(key));
+        let guard = self.table.lock(slot);
+        let held = with_memory_key(namespace, key, |key| memory(self, key));
+        guard.bump();
+        let finish = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
+            engine.saw_state(state);
+            let there = reply.map(|reply| held || matches!(reply, RemoteReply::Done(true)));
+            engine.wrote(&owned, &name, there, done);
+        });
+        let answer = self.outbox.push(
+            request(RemoteKey::new(&namespace.full_path, key)),
+            Some(namespace),
+            finish,
+        );
+        drop(guard);
+        answer.run();
+    }
+
+    /// Applies what another process did to a key.
+    pub(super) fn drop_key(&self, namespace: &Namespace, key: &str) {
+        let guard = self.table.lock(self.table.key_slot(namespace.id, key));
+        with_memory_key(namespace, key, |key| self.memory.remove(key));
+        guard.bump();
+    }
+
+    fn wrote(&self, namespace: &Namespace, key: &str, result: Result<bool>, done: WriteDone) {
+        if result.is_err() {
+            self.counters.remote_errors.add();
+        }
+        self.tell(Change::Key {
+            path: namespace.path.clone(),
+            key: key.into(),
+        });
+        done(result);
+    }
+
+    pub(super) fn clear(self: &Arc<Self>, namespace: &Arc<Namespace>, done: WriteDone) {
+        self.namespaces.clear(&self.table, &namespace.path);
+        // The root is cleared by a new incarnation, anything below by a floor.
+        let fields = namespace.floors.last().cloned().into_iter().collect();
+        let (path, again) = (namespace.path.clone(), namespace.path.clone());
+        self.raise(
+            fields,
+            done,
+            move |engine| engine.namespaces.clear(&engine.table, &again),
+            Change::Clear { path },
+        );
+    }
+
+    pub(super) fn invalidate_tags(self: &Arc<Self>, namespace: &Namespace, tags: &[&str], done: WriteDone) {
+        let fields: Vec<Box<str>> = tags.iter().map(|tag| tag_field(&namespace.path, tag)).collect();
+        if fields.is_empty() {
+            return done(Ok(false));
+        }
+        self.tags.invalidate(&self.table, &fields);
+        let again = fields.clone();
+        let change = Change::Tags { fields: fields.clone() };
+        self.raise(
+            fields,
+            done,
+            move |engine| engine.tags.invalidate(&engine.table, &again),
+            change,
+        );
+    }
+
+    /// Raises floors remotely. `local` runs once more behind it: a remote read that was queued between the first time and
+    /// the raise has captured the new local state but may have found an old value.
+    fn raise(
+        self: &Arc<Self>,
+        fields: Vec<Box<str>>,
+        done: WriteDone,
+        local: impl FnOnce(&Engine) + Send + 'static,
+        change: Change,
+    ) {
+        let engine = Arc::clone(self);
+        let finish = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {
+            if engine.outbox.is_remote() {
+                local(&engine);
+            }
+            match &reply {
+                Ok(RemoteReply::State(state)) => engine.saw_incarnation(state.incarnation, state.counter),
+                Ok(_) => {}
+                Err(_) => engine.counters.remote_errors.add(),
+            }
+            engine.tell(change);
+            done(reply.map(|_| true));
+        });
+        self.outbox.push(RemoteRequest::Raise { fields }, None, finish).run();
+    }
+
+    /// The envelope of an entry.
+    pub(super) fn seal(&self, key: &RemoteKey, entry: &Entry, lifetime: Lifetime, born: (u64, u64)) -> Bytes {
+        let tags = entry.tags.as_ref().map_or(&[][..], |tags| &tags.names);
+        Envelope {
+            serializer: entry.serializer,
+            incarnation: born.0,
+            born: born.1,
+            lifetime,
+            tags: tags.iter().map(|tag| &**tag).collect(),
+            payload: (&entry.payload[..]).into(),
+        }
+        .encode(key, self.options.compression.as_ref())
+    }
+}
+
+/// How long the remote tier keeps the bytes; `None` = without end.
+pub(super) fn life(lifetime: Lifetime) -> Option<u64> {
+    (lifetime.ttl != FOREVER).then(|| lifetime.ttl.saturating_add(lifetime.grace))
+}
+
+struct SetTask {
+    namespace: Arc<Namespace>,
+    key: Box<str>,
+    slot: u32,
+    generation: u64,
+    entry: Entry,
+    lifetime: Lifetime,
+}
+
+impl SetTask {
+    /// Whether readers would take the stamp it was written with for old.
+    fn must_be_current(&self, state: &BatchState, born: (u64, u64)) -> bool {
+        self.entry.tags.is_some() || !state.allows(&self.namespace, born.0, born.1)
+    }
+}

@@ -1,0 +1,143 @@
+//! Names of things: namespaces, keys, and what they are called in Redis. All names are injective: two different
+//! (namespace, key) pairs never share one.
+
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt::Write;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// Longest namespace path in bytes.
+pub const MAX_NAMESPACE_BYTES: usize = 256;
+
+/// Escapes one level of a namespace path, so that levels can be joined with `/` and the path can stand before `:`.
+pub fn escape_level(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for char in name.chars() {
+        match char {
+            '%' | '/' | ':' | '{' | '}' | '@' | '\0'..='\x1f' | '\x7f' => {
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "%{:02X}", char as u32);
+            }
+            _ => escaped.push(char),
+        }
+    }
+    escaped
+}
+
+/// The root path of a cache: its namespace, and its version behind `@`.
+pub fn root_path(namespace: Option<&str>, version: Option<&str>) -> Result<String> {
+    let mut path = escape_level(namespace.unwrap_or("default"));
+    if path.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Option,
+            "namespace is empty: give a name, or leave the option out",
+        )
+        .with("option", "namespace"));
+    }
+    if let Some(version) = version {
+        path.push('@');
+        path.push_str(&escape_level(version));
+    }
+    if path.len() > MAX_NAMESPACE_BYTES {
+        return Err(Error::new(
+            ErrorKind::Option,
+            format!(
+                "namespace and version need {} bytes, at most {MAX_NAMESPACE_BYTES} are allowed",
+                path.len()
+            ),
+        )
+        .with("option", "namespace"));
+    }
+    Ok(path)
+}
+
+/// `root`, or `root/below`.
+pub fn join_path(root: &str, below: &str) -> String {
+    if below.is_empty() {
+        root.to_owned()
+    } else {
+        format!("{root}/{below}")
+    }
+}
+
+/// A path and its ancestors, nearest last: `""`, `"a"`, `"a/b"` for `"a/b"`.
+pub fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    let cuts = path
+        .char_indices()
+        .filter(|(_, char)| *char == '/')
+        .map(|(index, _)| index);
+    std::iter::once("")
+        .chain(cuts.map(|cut| &path[..cut]))
+        .chain((!path.is_empty()).then_some(path))
+}
+
+/// Where an entry lives in the remote tier. Value and lease share a hash tag, hence a Cluster slot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RemoteKey {
+    /// `<namespace path>:<key>`: what the digest of an envelope is made of.
+    full: Box<str>,
+}
+
+impl RemoteKey {
+    /// The key `key` of the namespace with this full path.
+    pub fn new(path: &str, key: &str) -> Self {
+        let mut full = String::with_capacity(path.len() + 1 + key.len());
+        full.push_str(path);
+        full.push(':');
+        full.push_str(key);
+        Self {
+            full: full.into_boxed_str(),
+        }
+    }
+
+    /// Name of the value: `tc:{<path>:<key>}:v`.
+    pub fn value_name(&self) -> String {
+        format!("tc:{{{}}}:v", self.full)
+    }
+
+    /// Name of the lease: `tc:{<path>:<key>}:l`.
+    pub fn lease_name(&self) -> String {
+        format!("tc:{{{}}}:l", self.full)
+    }
+
+    /// XXH3-128 of the full key: what an envelope must carry to be believed.
+    pub fn digest(&self) -> u128 {
+        xxh3_128(self.full.as_bytes())
+    }
+}
+
+/// Name of the hash that holds a root namespace's incarnation, counter and floors.
+pub fn state_name(root: &str) -> String {
+    format!("tc:{{{root}}}:g")
+}
+
+/// Name of the channel on which a root namespace's invalidations are told.
+pub fn channel_name(root: &str) -> String {
+    format!("tc:{{{root}}}:bus")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ancestors_are_listed_from_the_root() {
+        assert_eq!(ancestors("").collect::<Vec<_>>(), [""]);
+        assert_eq!(ancestors("a").collect::<Vec<_>>(), ["", "a"]);
+        assert_eq!(ancestors("a/b/c").collect::<Vec<_>>(), ["", "a", "a/b", "a/b/c"]);
+    }
+
+    proptest! {
+        #[test]
+        fn two_different_pairs_never_share_a_redis_name(
+            a in (".{0,6}", ".{0,6}", ".{0,6}"), b in (".{0,6}", ".{0,6}", ".{0,6}")
+        ) {
+            let name = |(root, below, key): &(String, String, String)| {
+                let path = join_path(&escape_level(root), &escape_level(below));
+                RemoteKey::new(&path, key).value_name()
+            };
+            prop_assume!(a != b);
+            prop_assert_ne!(name(&a), name(&b));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Counters of an engine: named fields, added to with one relaxed instruction.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more.
+    pub fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number now.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What an engine counts.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Reads that the memory tier answered.
+    pub memory_hits: Counter,
+    /// Reads that it did not.
+    pub memory_misses: Counter,
+    /// Remote reads that found a valid value.
+    pub remote_hits: Counter,
+    /// Remote reads that did not.
+    pub remote_misses: Counter,
+    /// Remote requests that failed.
+    pub remote_errors: Counter,
+    /// Remote values that were refused: foreign, damaged, of another key, of another encoding.
+    pub remote_rejected: Counter,
+    /// Leases handed to hosts.
+    pub loads_started: Counter,
+    /// Leases given back without a value.
+    pub loads_failed: Counter,
+    /// Loaded values that were not stored because something was invalidated meanwhile.
+    pub loads_refused: Counter,
+    /// Invalidations told to others.
+    pub events_sent: Counter,
+    /// Invalidations heard from others.
+    pub events_received: Counter,
+}

@@ -1,0 +1,173 @@
+//! Every option and the default of each, once. The TypeScript client reads its defaults from here.
+
+use crate::error::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+/// Options of an engine. Times in milliseconds, sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Options {
+    /// Isolation: first part of every key.
+    pub namespace: Option<String>,
+    /// Separates deploys.
+    pub version: Option<String>,
+    /// L1, or `None` to switch it off.
+    pub memory: Option<MemoryOptions>,
+    /// L2 over Redis, or `None`.
+    pub redis: Option<RedisOptions>,
+    /// Compression in L2, or `None`.
+    pub compression: Option<CompressionOptions>,
+    /// Longest key in UTF-8 bytes.
+    pub max_key_bytes: usize,
+    /// Largest encoded value.
+    pub max_value_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            namespace: None,
+            version: None,
+            memory: Some(MemoryOptions::default()),
+            redis: None,
+            compression: Some(CompressionOptions::default()),
+            max_key_bytes: 1_024,
+            max_value_bytes: 16 << 20,
+        }
+    }
+}
+
+/// L1: encoded values in this process' memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct MemoryOptions {
+    /// Upper limit in true bytes: key + value + bookkeeping.
+    pub max_bytes: u64,
+}
+
+impl Default for MemoryOptions {
+    fn default() -> Self {
+        Self { max_bytes: 64 << 20 }
+    }
+}
+
+/// L2: a Redis server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct RedisOptions {
+    /// `redis://[user:password@]host[:port][/db]`, or `rediss://…` for TLS.
+    pub url: String,
+    /// Limit for one connection attempt, in milliseconds.
+    pub connect_timeout: u64,
+    /// Deadline of every command, in milliseconds.
+    pub command_timeout: u64,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self {
+            url: "redis://127.0.0.1:6379".to_owned(),
+            connect_timeout: 1_000,
+            command_timeout: 500,
+        }
+    }
+}
+
+/// Compression of what goes to the remote tier; kept only when it makes the value smaller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct CompressionOptions {
+    /// Encoded values of at least this size are compressed.
+    pub threshold: usize,
+    /// zstd level, 1 to 19.
+    pub level: i32,
+}
+
+impl Default for CompressionOptions {
+    fn default() -> Self {
+        Self {
+            threshold: 1_024,
+            level: 1,
+        }
+    }
+}
+
+/// How long a value lives and how it is renewed, in milliseconds. The hosts' loaders follow it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Freshness {
+    /// Time a value is fresh; `None` = for ever.
+    pub ttl: Option<u64>,
+    /// Time after `ttl` in which it may be served when the loader fails or is slow.
+    pub grace: u64,
+    /// With an old value at hand, wait for the loader at most this long.
+    pub soft_timeout: Option<u64>,
+    /// Wait for the loader at most this long, in any case.
+    pub hard_timeout: Option<u64>,
+    /// Fraction of `ttl` after which a hit starts a reload in the background.
+    pub eager_refresh: Option<f64>,
+    /// Upper limit of the random part by which each ttl is shortened.
+    pub jitter: u64,
+}
+
+impl Default for Freshness {
+    fn default() -> Self {
+        Self {
+            ttl: Some(300_000),
+            grace: 0,
+            soft_timeout: None,
+            hard_timeout: None,
+            eager_refresh: None,
+            jitter: 0,
+        }
+    }
+}
+
+/// The lease that makes one load out of many. Not for users to set yet.
+pub(crate) mod lease {
+    /// How long the remote lease of a leader that stopped renewing it keeps others waiting, in milliseconds.
+    pub const TTL: u64 = 3_000;
+    /// How often a leader renews.
+    pub const RENEWAL: u64 = TTL / 3;
+    /// A waiter polls at first after this time, then after doubled times up to [`POLL_MAX`].
+    pub const POLL_MIN: u64 = 5;
+    /// Longest time between two polls.
+    pub const POLL_MAX: u64 = 100;
+    /// After this time of waiting for another process a caller loads by itself.
+    pub const WAIT_MAX: u64 = 10_000;
+}
+
+impl Options {
+    /// Checks what the types cannot say.
+    pub fn validate(&self) -> Result<()> {
+        let refuse = |option: &'static str, got: String, expected: &str| {
+            Err(
+                Error::new(ErrorKind::Option, format!("{option} is {got}: expected {expected}"))
+                    .with("option", option)
+                    .with("got", got)
+                    .with("expected", expected),
+            )
+        };
+        if let Some(memory) = &self.memory
+            && memory.max_bytes < 1 << 16
+        {
+            return refuse("memory.maxBytes", memory.max_bytes.to_string(), "at least 65536 bytes");
+        }
+        if let Some(compression) = &self.compression
+            && !(1..=19).contains(&compression.level)
+        {
+            return refuse(
+                "compression.level",
+                compression.level.to_string(),
+                "a zstd level from 1 to 19",
+            );
+        }
+        if !(1..=65_536).contains(&self.max_key_bytes) {
+            return refuse("maxKeyBytes", self.max_key_bytes.to_string(), "1 to 65536");
+        }
+        if !(1..=512 << 20).contains(&self.max_value_bytes) {
+            return refuse("maxValueBytes", self.max_value_bytes.to_string(), "1 byte to 512 MiB");
+        }
+        Ok(())
+    }
+}

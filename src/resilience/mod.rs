@@ -1,0 +1,3 @@
+//! One policy a folder. A policy knows nothing about tiers.
+
+pub mod breaker;

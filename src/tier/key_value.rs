@@ -1,0 +1,257 @@
+//! A remote tier out of any store that can get, set and delete: Keyv, DynamoDB, a map.
+//!
+//! What such a store cannot do is done here: leases live in this process (so a load is shared by this process, not by the
+//! cluster), and the namespace state is read, changed and written back (two processes that invalidate tags in the same
+//! moment may lose one of the two; Redis does it in one step).
+
+use crate::codec::envelope::GRACE_OFFSET;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::{RemoteKey, state_name};
+use crate::random::Random;
+use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Stored, Token};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One request to a store.
+#[derive(Debug, Clone)]
+pub enum KeyValueItem {
+    /// The value and its remaining life.
+    Get(String),
+    /// Stores a value; life in milliseconds, `None` = without end.
+    Set(String, Bytes, Option<u64>),
+    /// Removes a value.
+    Delete(String),
+}
+
+/// A store of bytes. Answers in the order of the items: for Get the value, for Delete `Some` when there was one.
+pub trait KeyValueStore: Send + Sync + 'static {
+    /// Executes the items in order.
+    fn execute(
+        &self,
+        items: Vec<KeyValueItem>,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Option<Stored>>>> + Send + '_>>;
+}
+
+/// See the module.
+pub struct KeyValue<S> {
+    store: S,
+    state_name: String,
+    leases: Mutex<HashMap<String, Token>>,
+    random: Arc<dyn Random>,
+    answered: AtomicBool,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+struct SavedState {
+    incarnation: u64,
+    counter: u64,
+    floors: HashMap<String, u64>,
+}
+
+impl<S: KeyValueStore> KeyValue<S> {
+    /// A tier for the namespaces below `root`.
+    pub fn new(store: S, root: &str, random: Arc<dyn Random>) -> Self {
+        let leases = Mutex::default();
+        Self {
+            store,
+            state_name: state_name(root),
+            leases,
+            random,
+            answered: AtomicBool::new(false),
+        }
+    }
+
+    async fn one(&self, item: KeyValueItem) -> Result<Option<Stored>> {
+        let mut answers = self.store.execute(vec![item]).await?;
+        self.answered.store(true, Ordering::Relaxed);
+        answers
+            .pop()
+            .ok_or_else(|| Error::new(ErrorKind::Remote, "the store gave no answer"))
+    }
+
+    async fn saved_state(&self) -> Result<SavedState> {
+        let stored = self.one(KeyValueItem::Get(self.state_name.clone())).await?;
+        let saved = stored.and_then(|stored| serde_json::from_slice::<SavedState>(&stored.envelope).ok());
+        match saved {
+            Some(saved) if saved.incarnation != 0 => Ok(saved),
+            _ => self.new_incarnation().await,
+        }
+    }
+
+    async fn new_incarnation(&self) -> Result<SavedState> {
+        let fresh = SavedState {
+            incarnation: self.random.next() | 1,
+            ..SavedState::default()
+        };
+        self.save(&fresh).await?;
+        Ok(fresh)
+    }
+
+    async fn save(&self, state: &SavedState) -> Result<()> {
+        let bytes = serde_json::to_vec(state).map_err(|cause| {
+            Error::new(ErrorKind::Serialize, "the namespace state could not be encoded").caused_by(cause)
+        })?;
+        self.one(KeyValueItem::Set(self.state_name.clone(), bytes.into(), None))
+            .await
+            .map(drop)
+    }
+
+    async fn raise(&self, fields: &[Box<str>]) -> Result<SavedState> {
+        if fields.is_empty() {
+            return self.new_incarnation().await;
+        }
+        let mut state = self.saved_state().await?;
+        state.counter += 1;
+        for field in fields {
+            state.floors.insert(field.to_string(), state.counter);
+        }
+        self.save(&state).await?;
+        Ok(state)
+    }
+
+    fn revoke(&self, key: &RemoteKey) {
+        self.leases.lock().remove(&key.lease_name());
+    }
+
+    fn holds(&self, key: &RemoteKey, token: Token) -> bool {
+        self.leases.lock().get(&key.lease_name()) == Some(&token)
+    }
+
+    async fn execute_one(&self, request: RemoteRequest) -> Result<RemoteReply> {
+        Ok(match request {
+            RemoteRequest::State { fields } => RemoteReply::State(self.saved_state().await?.pick(&fields)),
+            RemoteRequest::Raise { fields } => RemoteReply::State(self.raise(&fields).await?.pick(&fields)),
+            RemoteRequest::Read { key } => RemoteReply::Value(self.one(KeyValueItem::Get(key.value_name())).await?),
+            RemoteRequest::Write { key, envelope, life } => {
+                self.revoke(&key);
+                self.one(KeyValueItem::Set(key.value_name(), envelope, life)).await?;
+                RemoteReply::Done(true)
+            }
+            RemoteRequest::Remove { key } => {
+                self.revoke(&key);
+                RemoteReply::Done(self.one(KeyValueItem::Delete(key.value_name())).await?.is_some())
+            }
+            RemoteRequest::Expire { key } => {
+                self.revoke(&key);
+                RemoteReply::Done(self.expire(&key).await?)
+            }
+            RemoteRequest::Lease {
+                key,
+                token,
+                unless_value,
+                ..
+            } => {
+                if unless_value && let Some(stored) = self.one(KeyValueItem::Get(key.value_name())).await? {
+                    return Ok(RemoteReply::Value(Some(stored)));
+                }
+                // The engine asks once a process: an older holder is one whose load nobody joins any more.
+                self.leases.lock().insert(key.lease_name(), token);
+                RemoteReply::Granted
+            }
+            RemoteRequest::Renew { key, token, .. } => RemoteReply::Done(self.holds(&key, token)),
+            RemoteRequest::Unlease { key, token } => {
+                let held = self.holds(&key, token);
+                if held {
+                    self.revoke(&key);
+                }
+                RemoteReply::Done(held)
+            }
+            RemoteRequest::Fill {
+                key,
+                token,
+                envelope,
+                life,
+            } => {
+                if !self.holds(&key, token) {
+                    return Ok(RemoteReply::Done(false));
+                }
+                self.revoke(&key);
+                self.one(KeyValueItem::Set(key.value_name(), envelope, life)).await?;
+                RemoteReply::Done(true)
+            }
+        })
+    }
+
+    async fn expire(&self, key: &RemoteKey) -> Result<bool> {
+        let Some(stored) = self.one(KeyValueItem::Get(key.value_name())).await? else {
+            return Ok(false);
+        };
+        let grace = stored
+            .envelope
+            .get(GRACE_OFFSET..GRACE_OFFSET + 8)
+            .and_then(|bytes| bytes.try_into().ok());
+        match grace.map_or(0, u64::from_le_bytes) {
+            0 => self.one(KeyValueItem::Delete(key.value_name())).await.map(|_| true),
+            grace if stored.life.is_none_or(|life| life > grace) => self
+                .one(KeyValueItem::Set(key.value_name(), stored.envelope, Some(grace)))
+                .await
+                .map(|_| true),
+            _ => Ok(false),
+        }
+    }
+
+    /// Executes in order; runs of reads and of nothing else go to the store together.
+    async fn execute_all(&self, batch: Vec<RemoteRequest>) -> Replies {
+        let mut replies = Vec::with_capacity(batch.len());
+        let mut reads = Vec::new();
+        for request in batch {
+            if let RemoteRequest::Read { key } = &request {
+                reads.push(KeyValueItem::Get(key.value_name()));
+                continue;
+            }
+            self.flush(&mut reads, &mut replies).await;
+            replies.push(self.execute_one(request).await);
+        }
+        self.flush(&mut reads, &mut replies).await;
+        replies
+    }
+
+    async fn flush(&self, reads: &mut Vec<KeyValueItem>, replies: &mut Replies) {
+        if reads.is_empty() {
+            return;
+        }
+        let count = reads.len();
+        match self.store.execute(std::mem::take(reads)).await {
+            Ok(answers) => {
+                self.answered.store(true, Ordering::Relaxed);
+                let mut answers = answers.into_iter();
+                replies.extend((0..count).map(|_| Ok(RemoteReply::Value(answers.next().flatten()))));
+            }
+            Err(error) => replies.extend((0..count).map(|_| Err(error.clone()))),
+        }
+    }
+}
+
+impl SavedState {
+    fn pick(&self, fields: &[Box<str>]) -> NamespaceState {
+        let floors = fields
+            .iter()
+            .map(|field| self.floors.get(&**field).copied().unwrap_or(0))
+            .collect();
+        NamespaceState {
+            incarnation: self.incarnation,
+            counter: self.counter,
+            floors,
+        }
+    }
+}
+
+impl<S: KeyValueStore> RemoteTier for KeyValue<S> {
+    fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>> {
+        Box::pin(self.execute_all(batch))
+    }
+
+    fn state(&self) -> RemoteState {
+        if self.answered.load(Ordering::Relaxed) {
+            RemoteState::Up
+        } else {
+            RemoteState::Connecting
+        }
+    }
+}

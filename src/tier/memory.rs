@@ -1,0 +1,76 @@
+//! L1 on moka. moka decides what is worth keeping (TinyLFU, Einziger et al. 2017); what is *valid* is decided above:
+//! expiry, generations and tags are never left to it, because its own per-entry expiry showed passes of a second.
+
+use crate::entry::Entry;
+use crate::tier::MemoryTier;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+
+/// Bytes of bookkeeping per entry: moka's nodes, the key's and the value's own allocations. Measured, see
+/// `benches/engine/memory.rs`.
+pub const OVERHEAD: usize = 300;
+
+/// Entries in this process' memory, bounded in true bytes.
+pub struct Moka {
+    cache: Cache<Box<[u8]>, Entry>,
+}
+
+impl Moka {
+    /// An empty store of at most this many bytes.
+    pub fn new(max_bytes: u64) -> Self {
+        let cache = Cache::builder()
+            .max_capacity(max_bytes)
+            .weigher(|key: &Box<[u8]>, entry: &Entry| {
+                let tags = entry
+                    .tags
+                    .as_ref()
+                    .map_or(0, |tags| tags.names.iter().map(|name| 32 + 2 * name.len()).sum());
+                u32::try_from(key.len() + entry.payload.len() + tags + OVERHEAD).unwrap_or(u32::MAX)
+            })
+            .eviction_policy(EvictionPolicy::tiny_lfu())
+            .build();
+        Self { cache }
+    }
+}
+
+impl MemoryTier for Moka {
+    fn get(&self, key: &[u8]) -> Option<Entry> {
+        self.cache.get(key)
+    }
+
+    fn insert(&self, key: &[u8], entry: Entry) {
+        self.cache.insert(key.into(), entry);
+    }
+
+    fn remove(&self, key: &[u8]) -> Option<Entry> {
+        self.cache.remove(key)
+    }
+
+    fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool) {
+        let keys = self
+            .cache
+            .iter()
+            .filter(|(key, entry)| dead(key, entry))
+            .map(|(key, _)| key)
+            .collect::<Vec<_>>();
+        for key in keys {
+            // Between the look and the removal a fresh value may have come: losing it costs a miss, never an old value.
+            if self.cache.get(&**key).is_some_and(|entry| dead(&key, &entry)) {
+                self.cache.invalidate(&**key);
+            }
+        }
+        self.cache.run_pending_tasks();
+    }
+
+    fn settle(&self) {
+        self.cache.run_pending_tasks();
+    }
+
+    fn entries(&self) -> u64 {
+        self.cache.entry_count()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.cache.weighted_size()
+    }
+}

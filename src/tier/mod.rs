@@ -1,0 +1,190 @@
+//! The tiers as the engine sees them. A tier moves and holds bytes; it decides nothing about their validity.
+
+mod guarded;
+mod key_value;
+mod memory;
+mod none;
+#[cfg(feature = "redis")]
+mod redis;
+
+pub use guarded::Guarded;
+pub use key_value::{KeyValue, KeyValueItem, KeyValueStore};
+pub use memory::{Moka, OVERHEAD};
+pub use none::{NoMemory, NoRemote};
+#[cfg(feature = "redis")]
+pub use redis::Redis;
+
+use crate::entry::Entry;
+use crate::error::Result;
+use crate::key::RemoteKey;
+use bytes::Bytes;
+use std::future::Future;
+use std::pin::Pin;
+
+/// Entries in this process' memory. The key is the namespace's number followed by the user's key.
+pub trait MemoryTier: Send + Sync + 'static {
+    /// The entry, valid or not.
+    fn get(&self, key: &[u8]) -> Option<Entry>;
+    /// Stores an entry; the tier may drop any entry at any time.
+    fn insert(&self, key: &[u8], entry: Entry);
+    /// Removes and returns the entry.
+    fn remove(&self, key: &[u8]) -> Option<Entry>;
+    /// Drops what is `dead`, and brings the counts up to date.
+    fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool);
+    /// Brings the counts and the size limit up to date.
+    fn settle(&self);
+    /// Number of entries.
+    fn entries(&self) -> u64;
+    /// Bytes in use: keys, values and bookkeeping.
+    fn bytes(&self) -> u64;
+}
+
+/// A random number that says whose a lease is.
+pub type Token = u64;
+
+/// One request to a remote tier. Life times are milliseconds, `None` = without end.
+#[derive(Debug, Clone)]
+pub enum RemoteRequest {
+    /// Incarnation and counter of the namespace state, made when they are not there; and these floors. → `State`
+    State {
+        /// Fields whose floors are wanted.
+        fields: Vec<Box<str>>,
+    },
+    /// Counts one up, and makes that the floor of these fields; no fields: a new incarnation. → `State` with these floors
+    Raise {
+        /// Fields whose floor becomes the new count.
+        fields: Vec<Box<str>>,
+    },
+    /// The value and its remaining life. → `Value`
+    Read {
+        /// Where.
+        key: RemoteKey,
+    },
+    /// Stores a value whatever is there, and revokes the lease. → `Done`
+    Write {
+        /// Where.
+        key: RemoteKey,
+        /// The envelope.
+        envelope: Bytes,
+        /// Life of the stored bytes.
+        life: Option<u64>,
+    },
+    /// Removes value and lease. → `Done(there was a value)`
+    Remove {
+        /// Where.
+        key: RemoteKey,
+    },
+    /// Makes the value stale: only its grace remains. Revokes the lease. → `Done(there was a value)`
+    Expire {
+        /// Where.
+        key: RemoteKey,
+    },
+    /// Takes the lease, if nobody has it. → `Granted`, `Held`, or `Value(Some)` when `unless_value` and there is one.
+    Lease {
+        /// Where.
+        key: RemoteKey,
+        /// Whose it becomes.
+        token: Token,
+        /// Life of the lease when it is not renewed.
+        life: u64,
+        /// A value makes the lease unnecessary.
+        unless_value: bool,
+    },
+    /// Prolongs the lease, if it is still this one's. → `Done(it was)`
+    Renew {
+        /// Where.
+        key: RemoteKey,
+        /// Whose.
+        token: Token,
+        /// New life.
+        life: u64,
+    },
+    /// Gives the lease back, if it is still this one's. → `Done`
+    Unlease {
+        /// Where.
+        key: RemoteKey,
+        /// Whose.
+        token: Token,
+    },
+    /// Stores the value and gives the lease back, if it is still this one's. → `Done(it was)`
+    Fill {
+        /// Where.
+        key: RemoteKey,
+        /// Whose.
+        token: Token,
+        /// The envelope.
+        envelope: Bytes,
+        /// Life of the stored bytes.
+        life: Option<u64>,
+    },
+}
+
+/// A stored value with its remaining life in milliseconds, by the store's own clock (law 5).
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The envelope, not yet believed.
+    pub envelope: Bytes,
+    /// `None` = without end.
+    pub life: Option<u64>,
+}
+
+/// Incarnation, counter and floors of a root namespace. An incarnation of 0 is "no remote state".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamespaceState {
+    /// A random number; another one means that everything before is gone.
+    pub incarnation: u64,
+    /// Number of raises in this incarnation.
+    pub counter: u64,
+    /// Floors of the fields that were asked for, in their order; 0 = never raised.
+    pub floors: Vec<u64>,
+}
+
+/// The answer to one [`RemoteRequest`].
+#[derive(Debug, Clone)]
+pub enum RemoteReply {
+    /// See the request.
+    State(NamespaceState),
+    /// See the request.
+    Value(Option<Stored>),
+    /// The lease is the caller's.
+    Granted,
+    /// Somebody else has the lease.
+    Held,
+    /// See the request.
+    Done(bool),
+}
+
+/// One answer for each request, in their order.
+pub type Replies = Vec<Result<RemoteReply>>;
+
+/// Whether the remote tier answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteState {
+    /// There is none.
+    None,
+    /// No answer yet.
+    Connecting,
+    /// It answers.
+    Up,
+    /// It does not answer; calls go on without it.
+    Down,
+}
+
+/// A store that other processes share. It executes a batch in order, in one round trip if it can.
+pub trait RemoteTier: Send + Sync + 'static {
+    /// Executes the batch; exactly one reply for each request.
+    fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>>;
+
+    /// The answer, for a tier that needs no waiting.
+    fn immediate(&self, _request: &RemoteRequest) -> Option<RemoteReply> {
+        None
+    }
+
+    /// Batches that may be on their way at once without losing their order.
+    fn batches_in_flight(&self) -> usize {
+        1
+    }
+
+    /// Whether it answers.
+    fn state(&self) -> RemoteState;
+}

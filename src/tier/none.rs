@@ -1,0 +1,58 @@
+//! The tiers that are switched off: they answer at once, and hold nothing.
+
+use crate::entry::Entry;
+use crate::tier::{MemoryTier, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies};
+use std::future::Future;
+use std::pin::Pin;
+
+/// No memory tier.
+pub struct NoMemory;
+
+impl MemoryTier for NoMemory {
+    fn get(&self, _: &[u8]) -> Option<Entry> {
+        None
+    }
+    fn insert(&self, _: &[u8], _: Entry) {}
+    fn remove(&self, _: &[u8]) -> Option<Entry> {
+        None
+    }
+    fn sweep(&self, _: &dyn Fn(&[u8], &Entry) -> bool) {}
+    fn settle(&self) {}
+    fn entries(&self) -> u64 {
+        0
+    }
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
+/// No remote tier: every read is a miss, every lease is granted, every write is done.
+pub struct NoRemote;
+
+impl RemoteTier for NoRemote {
+    fn immediate(&self, request: &RemoteRequest) -> Option<RemoteReply> {
+        Some(match request {
+            RemoteRequest::State { .. } => RemoteReply::State(Default::default()),
+            RemoteRequest::Read { .. } => RemoteReply::Value(None),
+            RemoteRequest::Lease { .. } => RemoteReply::Granted,
+            RemoteRequest::Write { .. } | RemoteRequest::Fill { .. } => RemoteReply::Done(true),
+            RemoteRequest::Remove { .. } | RemoteRequest::Expire { .. } => RemoteReply::Done(false),
+            RemoteRequest::Renew { .. } | RemoteRequest::Unlease { .. } | RemoteRequest::Raise { .. } => {
+                RemoteReply::Done(true)
+            }
+        })
+    }
+
+    fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>> {
+        let replies = batch
+            .iter()
+            .filter_map(|request| self.immediate(request))
+            .map(Ok)
+            .collect();
+        Box::pin(std::future::ready(replies))
+    }
+
+    fn state(&self) -> RemoteState {
+        RemoteState::None
+    }
+}

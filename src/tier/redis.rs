@@ -1,0 +1,350 @@
+//! L2 on a Redis server (7, or compatible). A batch becomes one pipeline; scripts run only where two steps must be one.
+
+use crate::codec::envelope::GRACE_OFFSET;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::{RemoteKey, state_name};
+use crate::random::Random;
+use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Stored};
+use crate::transport::redis::{Cmd, Link, Pipeline, Value, cmd};
+use bytes::Bytes;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Batches on their way on one connection; their order is that of the connection.
+const IN_FLIGHT: usize = 4;
+
+/// Keys: state. Arguments: incarnation to use when there is none, fields. Returns incarnation, counter, floors.
+const LEARN: &str = "
+if redis.call('HEXISTS', KEYS[1], 'i') == 0 then redis.call('HSET', KEYS[1], 'i', ARGV[1], 'c', 0) end
+return redis.call('HMGET', KEYS[1], 'i', 'c', unpack(ARGV, 2))";
+
+/// The same, after counting up and making the count the floor of the fields; without fields a new incarnation begins.
+const RAISE: &str = "
+if #ARGV == 1 then redis.call('DEL', KEYS[1]) end
+if redis.call('HEXISTS', KEYS[1], 'i') == 0 then redis.call('HSET', KEYS[1], 'i', ARGV[1], 'c', 0) end
+if #ARGV > 1 then
+  local count = redis.call('HINCRBY', KEYS[1], 'c', 1)
+  for at = 2, #ARGV do redis.call('HSET', KEYS[1], ARGV[at], count) end
+end
+return redis.call('HMGET', KEYS[1], 'i', 'c', unpack(ARGV, 2))";
+
+/// Keys: value, lease. Arguments: token, life. Returns the value with its life, 1 for granted, 0 for held.
+const LEASE_UNLESS_VALUE: &str = "
+local value = redis.call('GET', KEYS[1])
+if value then return {value, redis.call('PTTL', KEYS[1])} end
+if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+return 0";
+
+/// Keys: value, lease. Arguments: token, envelope, life or nothing. Writes only while the lease is the token's.
+const FILL: &str = "
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[2])
+if ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) else redis.call('SET', KEYS[1], ARGV[2]) end
+return 1";
+
+/// Key: lease. Arguments: token, life.
+const RENEW: &str = "
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
+
+/// Key: lease. Argument: token.
+const UNLEASE: &str = "
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])";
+
+/// Keys: value, lease. Argument: offset of the grace in an envelope. What is left of the value is its grace.
+const EXPIRE: &str = "
+redis.call('DEL', KEYS[2])
+local bytes = redis.call('GETRANGE', KEYS[1], ARGV[1], ARGV[1] + 7)
+if #bytes < 8 then return redis.call('DEL', KEYS[1]) end
+local grace = struct.unpack('<I8', bytes)
+if grace == 0 then return redis.call('DEL', KEYS[1]) end
+local life = redis.call('PTTL', KEYS[1])
+if life >= 0 and life <= grace then return 0 end
+return redis.call('PEXPIRE', KEYS[1], grace)";
+
+/// See the module.
+pub struct Redis {
+    link: Link,
+    state_name: String,
+    random: Arc<dyn Random>,
+}
+
+impl Redis {
+    /// A tier for the namespaces below `root`.
+    pub fn new(link: Link, root: &str, random: Arc<dyn Random>) -> Self {
+        Self {
+            link,
+            state_name: state_name(root),
+            random,
+        }
+    }
+
+    async fn run(&self, batch: Vec<RemoteRequest>) -> Replies {
+        let mut pipeline = Pipeline::with_capacity(batch.len() * 2);
+        let mut count = 0;
+        for request in &batch {
+            for command in self.commands(request) {
+                pipeline.add_command(command);
+                count += 1;
+            }
+        }
+        let values = match self.link.send(&pipeline, count).await {
+            Ok(values) => values,
+            Err(error) => return batch.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut values = values.into_iter();
+        let mut replies = Vec::with_capacity(batch.len());
+        for request in &batch {
+            let reply = read_reply(request, &mut values);
+            replies.push(match (request, reply) {
+                (RemoteRequest::State { fields }, Ok(RemoteReply::State(state))) if state.incarnation == 0 => {
+                    self.begin_incarnation(fields).await
+                }
+                (_, reply) => reply,
+            });
+        }
+        replies
+    }
+
+    /// The namespace state is not there: a new server, or one that lost it. Everything before is gone.
+    async fn begin_incarnation(&self, fields: &[Box<str>]) -> Result<RemoteReply> {
+        let mut pipeline = Pipeline::with_capacity(1);
+        pipeline.add_command(self.state_script(LEARN, fields));
+        let values = self.link.send(&pipeline, 1).await?;
+        read_reply(
+            &RemoteRequest::State {
+                fields: fields.to_vec(),
+            },
+            &mut values.into_iter(),
+        )
+    }
+
+    fn state_script(&self, script: &str, fields: &[Box<str>]) -> Cmd {
+        let mut command = cmd("EVAL");
+        command
+            .arg(script)
+            .arg(1)
+            .arg(&self.state_name)
+            .arg(self.random.next() | 1);
+        for field in fields {
+            command.arg(&**field);
+        }
+        command
+    }
+
+    fn commands(&self, request: &RemoteRequest) -> Vec<Cmd> {
+        match request {
+            RemoteRequest::State { fields } => {
+                let mut command = cmd("HMGET");
+                command.arg(&self.state_name).arg("i").arg("c");
+                for field in fields {
+                    command.arg(&**field);
+                }
+                vec![command]
+            }
+            RemoteRequest::Raise { fields } => vec![self.state_script(RAISE, fields)],
+            RemoteRequest::Read { key } => {
+                let name = key.value_name();
+                vec![one("GET", &name), one("PTTL", &name)]
+            }
+            // The lease goes first: a fill between the two is overwritten, one behind them is refused.
+            RemoteRequest::Write { key, envelope, life } => {
+                let mut set = one("SET", &key.value_name());
+                set.arg(&envelope[..]);
+                if let Some(life) = life {
+                    set.arg("PX").arg((*life).max(1));
+                }
+                vec![one("DEL", &key.lease_name()), set]
+            }
+            RemoteRequest::Remove { key } => vec![one("DEL", &key.lease_name()), one("UNLINK", &key.value_name())],
+            RemoteRequest::Expire { key } => vec![script(EXPIRE, key).arg(GRACE_OFFSET).to_owned()],
+            RemoteRequest::Lease {
+                key,
+                token,
+                life,
+                unless_value: true,
+            } => {
+                vec![script(LEASE_UNLESS_VALUE, key).arg(token).arg(life).to_owned()]
+            }
+            RemoteRequest::Lease {
+                key,
+                token,
+                life,
+                unless_value: false,
+            } => {
+                vec![
+                    one("SET", &key.lease_name())
+                        .arg(token)
+                        .arg("NX")
+                        .arg("PX")
+                        .arg(life)
+                        .to_owned(),
+                ]
+            }
+            RemoteRequest::Renew { key, token, life } => {
+                vec![lease_script(RENEW, key).arg(token).arg(life).to_owned()]
+            }
+            RemoteRequest::Unlease { key, token } => vec![lease_script(UNLEASE, key).arg(token).to_owned()],
+            RemoteRequest::Fill {
+                key,
+                token,
+                envelope,
+                life,
+            } => {
+                let mut command = script(FILL, key);
+                command.arg(token).arg(&envelope[..]);
+                if let Some(life) = life {
+                    command.arg((*life).max(1));
+                }
+                vec![command]
+            }
+        }
+    }
+}
+
+fn one(name: &str, key: &str) -> Cmd {
+    let mut command = cmd(name);
+    command.arg(key);
+    command
+}
+
+fn script(source: &str, key: &RemoteKey) -> Cmd {
+    let mut command = cmd("EVAL");
+    command.arg(source).arg(2).arg(key.value_name()).arg(key.lease_name());
+    command
+}
+
+fn lease_script(source: &str, key: &RemoteKey) -> Cmd {
+    let mut command = cmd("EVAL");
+    command.arg(source).arg(1).arg(key.lease_name());
+    command
+}
+
+fn read_reply(request: &RemoteRequest, values: &mut impl Iterator<Item = Value>) -> Result<RemoteReply> {
+    let mut next = || match values.next() {
+        Some(Value::ServerError(cause)) => {
+            Err(Error::new(ErrorKind::Remote, "redis refused a command").with("cause", format!("{cause:?}")))
+        }
+        Some(value) => Ok(value),
+        None => Err(Error::new(
+            ErrorKind::Remote,
+            "redis gave fewer replies than it got commands",
+        )),
+    };
+    match request {
+        RemoteRequest::State { .. } | RemoteRequest::Raise { .. } => Ok(RemoteReply::State(state(next()?)?)),
+        RemoteRequest::Read { .. } => {
+            let (value, life) = (next(), next());
+            Ok(RemoteReply::Value(stored(value?, life?)?))
+        }
+        RemoteRequest::Write { .. } => {
+            let (lease, value) = (next(), next());
+            lease.and(value).map(|_| RemoteReply::Done(true))
+        }
+        RemoteRequest::Remove { .. } => {
+            let (lease, value) = (next(), next());
+            lease?;
+            Ok(RemoteReply::Done(integer(&value?)? > 0))
+        }
+        RemoteRequest::Lease {
+            unless_value: false, ..
+        } => match next()? {
+            Value::Nil => Ok(RemoteReply::Held),
+            _ => Ok(RemoteReply::Granted),
+        },
+        RemoteRequest::Lease { .. } => match next()? {
+            Value::Array(mut pair) if pair.len() == 2 => {
+                let life = pair.remove(1);
+                Ok(RemoteReply::Value(stored(pair.remove(0), life)?))
+            }
+            Value::Int(1) => Ok(RemoteReply::Granted),
+            Value::Int(0) => Ok(RemoteReply::Held),
+            other => Err(unexpected(&other)),
+        },
+        RemoteRequest::Expire { .. }
+        | RemoteRequest::Renew { .. }
+        | RemoteRequest::Unlease { .. }
+        | RemoteRequest::Fill { .. } => Ok(RemoteReply::Done(integer(&next()?)? > 0)),
+    }
+}
+
+fn stored(value: Value, life: Value) -> Result<Option<Stored>> {
+    let life = integer(&life)?;
+    match value {
+        Value::Nil => Ok(None),
+        Value::BulkString(bytes) => Ok(match life {
+            -1 => Some(Stored {
+                envelope: Bytes::from(bytes),
+                life: None,
+            }),
+            // It ended between the two commands.
+            ..0 => None,
+            life => Some(Stored {
+                envelope: Bytes::from(bytes),
+                life: Some(life as u64),
+            }),
+        }),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn state(value: Value) -> Result<NamespaceState> {
+    let Value::Array(values) = value else {
+        return Err(unexpected(&value));
+    };
+    // Foreign bytes in a field are as good as none: the state counts as lost.
+    let number = |value: &Value| match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0),
+        _ => 0,
+    };
+    let mut numbers = values.iter().map(number);
+    Ok(NamespaceState {
+        incarnation: numbers.next().unwrap_or(0),
+        counter: numbers.next().unwrap_or(0),
+        floors: numbers.collect(),
+    })
+}
+
+fn integer(value: &Value) -> Result<i64> {
+    match value {
+        Value::Int(number) => Ok(*number),
+        other => Err(unexpected(other)),
+    }
+}
+
+fn unexpected(value: &Value) -> Error {
+    let kind = match value {
+        Value::Nil => "nothing",
+        Value::Int(_) => "a number",
+        Value::BulkString(_) => "bytes",
+        Value::Array(_) => "an array",
+        _ => "something else",
+    };
+    Error::new(
+        ErrorKind::Remote,
+        format!("redis replied with {kind} where that cannot be"),
+    )
+}
+
+impl RemoteTier for Redis {
+    fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>> {
+        Box::pin(self.run(batch))
+    }
+
+    fn batches_in_flight(&self) -> usize {
+        IN_FLIGHT
+    }
+
+    fn state(&self) -> RemoteState {
+        if self.link.is_connected() {
+            RemoteState::Up
+        } else {
+            RemoteState::Connecting
+        }
+    }
+}
