@@ -6,6 +6,8 @@ const demo = new URL('./dist/demo/main.js', import.meta.url);
 if (existsSync(demo)) {
   await import(demo);
 } else {
-  console.error('examples/cities is not compiled yet. Run `make demo`, or `npx tsc -p examples/cities` after `npm run build`.');
+  console.error(
+    'examples/cities is not compiled yet. Run `make demo`, or `npx tsc -p examples/cities` after `npm run build`.',
+  );
   process.exitCode = 1;
 }

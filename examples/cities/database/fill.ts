@@ -17,9 +17,11 @@ export async function fillDatabase(
   places: readonly WorldPlace[],
   report: (progress: FillProgress) => void,
 ): Promise<void> {
-  for (let done = 0; done < places.length; ) {
+  for (let done = 0; done < places.length;) {
     const batch = places.slice(done, done + ROWS_PER_INSERT);
-    await database.query('insert into places select * from json_populate_recordset(null::places, $1::json)', [JSON.stringify(batch)]);
+    await database.query('insert into places select * from json_populate_recordset(null::places, $1::json)', [
+      JSON.stringify(batch),
+    ]);
     done += batch.length;
     report({ step: 'rows', done, total: places.length });
   }

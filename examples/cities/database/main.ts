@@ -11,7 +11,9 @@ process.on('disconnect', () => process.exit());
 async function main(): Promise<void> {
   tellDemo({ kind: 'progress', step: 'starting PostgreSQL', done: 0, total: 0 });
   const database = await openDatabase();
-  await fillDatabase(database, worldPlaces(placeLimit(process.env)), (progress) => tellDemo({ kind: 'progress', ...progress }));
+  await fillDatabase(database, worldPlaces(placeLimit(process.env)), (progress) =>
+    tellDemo({ kind: 'progress', ...progress }),
+  );
   tellDemo({ kind: 'ready', port: await serveSql(database) });
 }
 

@@ -14,12 +14,17 @@ export class DemoProcess<Message extends { kind: string }> {
     modulePath: string,
     environment: Record<string, string>,
   ) {
-    this.child = fork(modulePath, { env: { ...process.env, ...environment }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.child = fork(modulePath, {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
   }
 
   /** Resolves to the port once the process serves; on the way there, other messages go to `meanwhile`. */
   async ready(meanwhile?: (message: Exclude<Message, Ready>) => void): Promise<number> {
-    return (await this.receive('ready' as Message['kind'], meanwhile as (message: Message) => void) as unknown as Ready).port;
+    return (
+      (await this.receive('ready' as Message['kind'], meanwhile as (message: Message) => void)) as unknown as Ready
+    ).port;
   }
 
   /** Sends a message and resolves to the next answer of the given kind. */
@@ -37,7 +42,8 @@ export class DemoProcess<Message extends { kind: string }> {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), PATIENCE);
     await ended;
     clearTimeout(timer);
-    if (this.child.signalCode === 'SIGKILL') throw new Error(`${this.name}: did not end by itself within ${PATIENCE} ms`);
+    if (this.child.signalCode === 'SIGKILL')
+      throw new Error(`${this.name}: did not end by itself within ${PATIENCE} ms`);
   }
 
   private hasEnded(): boolean {
@@ -66,6 +72,8 @@ export class DemoProcess<Message extends { kind: string }> {
   }
 
   private endedBefore(kind: string): Error {
-    return new Error(`${this.name}: ended before it was ${kind} (${this.child.signalCode ?? `exit code ${this.child.exitCode}`})`);
+    return new Error(
+      `${this.name}: ended before it was ${kind} (${this.child.signalCode ?? `exit code ${this.child.exitCode}`})`,
+    );
   }
 }

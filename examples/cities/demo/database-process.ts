@@ -7,7 +7,9 @@ import type { Stage } from './stage';
 /** Starts and fills the database, with progress; resolves to its port. */
 export async function startDatabase(stage: Stage, places: number): Promise<number> {
   return withProgressLine('database', async (line) => {
-    const process = await stage.own(() => new DemoProcess<DatabaseMessage>('database', join(__dirname, '../database/main.js'), {}));
+    const process = await stage.own(
+      () => new DemoProcess<DatabaseMessage>('database', join(__dirname, '../database/main.js'), {}),
+    );
     const port = await process.ready(({ step, done, total }) => line.show(step, done, total));
     return [`PostgreSQL (PGlite) with ${places.toLocaleString('en')} places`, port];
   });

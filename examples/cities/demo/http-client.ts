@@ -34,19 +34,23 @@ export class HttpClient {
   private send(method: string, path: string, body?: string): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       const start = performance.now();
-      const headers = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-      const sent = request({ host: '127.0.0.1', port: this.port, agent: this.agent, method, path, headers }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', reject);
-        response.on('end', () => {
-          const time = performance.now() - start;
-          const text = Buffer.concat(chunks).toString('utf8');
-          const status = response.statusCode ?? 0;
-          if (status >= 400) reject(new Error(`${method} ${path}: ${status} ${text}`));
-          else resolve({ status, body: JSON.parse(text), time });
-        });
-      });
+      const headers =
+        body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+      const sent = request(
+        { host: '127.0.0.1', port: this.port, agent: this.agent, method, path, headers },
+        (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('error', reject);
+          response.on('end', () => {
+            const time = performance.now() - start;
+            const text = Buffer.concat(chunks).toString('utf8');
+            const status = response.statusCode ?? 0;
+            if (status >= 400) reject(new Error(`${method} ${path}: ${status} ${text}`));
+            else resolve({ status, body: JSON.parse(text), time });
+          });
+        },
+      );
       sent.on('error', reject);
       sent.end(body);
     });

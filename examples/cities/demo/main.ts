@@ -8,10 +8,12 @@ async function main(): Promise<void> {
   const interrupted = endOnSignal(stage);
   const start = performance.now();
   try {
-    const demo = process.env.REDIS === '1' ? redisDemo : memoryDemo;
+    const demo = wantsRedis(process.env.REDIS) ? redisDemo : memoryDemo;
     await demo(stage, worldPlaces(placeLimit(process.env)));
     await stage.end();
-    console.log(`\nDone in ${((performance.now() - start) / 1_000).toFixed(1)} s; every process of the demo ended by itself.`);
+    console.log(
+      `\nDone in ${((performance.now() - start) / 1_000).toFixed(1)} s; every process of the demo ended by itself.`,
+    );
   } catch (error) {
     if (interrupted()) return;
     console.error(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
@@ -19,6 +21,10 @@ async function main(): Promise<void> {
   } finally {
     await stage.end().catch(() => undefined); // reported above, when it was the demo's only failure
   }
+}
+
+function wantsRedis(setting = ''): boolean {
+  return setting !== '' && setting !== '0';
 }
 
 /** Ctrl-C, `kill` and a reader of the output that goes away end everything that was started. Returns whether that happened. */

@@ -35,7 +35,10 @@ export async function askInTurn(kinds: readonly QueryKind[], clients: readonly H
       expectSameBodies(kind, turns);
       asked.push({ kind, turns });
     }
-    return [`${total.toLocaleString('en')}, one after another; times are medians; every hit had the body of its first call`, asked];
+    return [
+      `${total.toLocaleString('en')}, one after another; times are medians; every hit had the body of its first call`,
+      asked,
+    ];
   });
 }
 

@@ -7,7 +7,10 @@ const REDRAW = 100;
  * Shows one live line while `work` goes on, and ends it with the result that `work` names. Without a terminal: a plain
  * line for each step and each quarter of one.
  */
-export async function withProgressLine<T>(title: string, work: (line: ProgressLine) => Promise<[result: string, value: T]>): Promise<T> {
+export async function withProgressLine<T>(
+  title: string,
+  work: (line: ProgressLine) => Promise<[result: string, value: T]>,
+): Promise<T> {
   const line = new ProgressLine(title, process.stdout);
   try {
     const [result, value] = await work(line);

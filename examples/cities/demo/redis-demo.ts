@@ -32,7 +32,11 @@ async function shareLoads(a: Service, b: Service, places: readonly WorldPlace[])
   for (const { kind, turns } of await askInTurn(workload(places, 0), [a.client, b.client, b.client])) {
     const [inA, inB, again] = turns as [Measured, Measured, Measured];
     const { title, queries } = kind;
-    expect(inB.tiers.loader === 0 && inB.tiers.remote === queries.length, `${title}: what A loaded is a remote hit in B`, inB.tiers);
+    expect(
+      inB.tiers.loader === 0 && inB.tiers.remote === queries.length,
+      `${title}: what A loaded is a remote hit in B`,
+      inB.tiers,
+    );
     expect(again.tiers.loader === 0 && again.tiers.remote === 0, `${title}: then B holds it itself`, again.tiers);
     const [slow, shared, own] = [median(inA.times), median(inB.times), median(again.times)];
     rows.push([
@@ -59,13 +63,21 @@ async function updateInOne(a: Service, b: Service, places: readonly WorldPlace[]
   const population = place.population + NEWCOMERS;
   const { time } = await a.client.patch(`/places/${place.id}`, { population });
   const answered = performance.now();
-  console.log(`\n2. A: PATCH /places/${place.id} ${JSON.stringify({ population })} (${place.name}, ${duration(time)}); then the next reads in B of`);
+  console.log(
+    `\n2. A: PATCH /places/${place.id} ${JSON.stringify({ population })} (${place.name}, ${duration(time)}); then the next reads in B of`,
+  );
 
   const rows: string[][] = [];
   for (const [index, query] of affected.entries()) {
     const was = query.figure(cached.bodies[index]);
     const { reads, is, tiers } = await readUntilFresh(b, query, was + NEWCOMERS, answered);
-    rows.push([query.title, was.toLocaleString('en'), is.toLocaleString('en'), reads === 1 ? 'fresh at once' : `fresh on read ${reads}`, tiersText(tiers)]);
+    rows.push([
+      query.title,
+      was.toLocaleString('en'),
+      is.toLocaleString('en'),
+      reads === 1 ? 'fresh at once' : `fresh on read ${reads}`,
+      tiersText(tiers),
+    ]);
   }
   console.log(table(['answer', 'population before', 'now', '', 'answered by'], rows));
 }
@@ -76,6 +88,9 @@ async function readUntilFresh(b: Service, query: AffectedQuery, expected: number
     const { bodies, tiers } = await measure(b.client, [query]);
     const is = query.figure(bodies[0]);
     if (is === expected) return { reads, is, tiers };
-    expect(performance.now() - since < STALENESS_BOUND, `${query.title}: B is fresh within ${STALENESS_BOUND} ms`, { is, expected });
+    expect(performance.now() - since < STALENESS_BOUND, `${query.title}: B is fresh within ${STALENESS_BOUND} ms`, {
+      is,
+      expected,
+    });
   }
 }

@@ -24,7 +24,18 @@ export class RedisServer {
   static async start(): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'cities-redis-'));
     const port = await freePort();
-    const options = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory];
+    const options = [
+      '--port',
+      `${port}`,
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--appendonly',
+      'no',
+      '--dir',
+      directory,
+    ];
     const child = spawn(process.env.REDIS_SERVER ?? 'redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] });
     const server = new RedisServer(child, directory, `redis://127.0.0.1:${port}`);
     try {
@@ -49,8 +60,12 @@ export class RedisServer {
 function accepting(child: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     let lastLine = '';
-    child.on('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? new Error(HOW_TO_INSTALL) : error));
-    child.on('exit', (code) => reject(new Error(`redis-server: ended with code ${code} before it accepted connections: ${lastLine}`)));
+    child.on('error', (error: NodeJS.ErrnoException) =>
+      reject(error.code === 'ENOENT' ? new Error(HOW_TO_INSTALL) : error),
+    );
+    child.on('exit', (code) =>
+      reject(new Error(`redis-server: ended with code ${code} before it accepted connections: ${lastLine}`)),
+    );
     if (child.stdout === null) return;
     createInterface({ input: child.stdout }).on('line', (line) => {
       lastLine = line;

@@ -12,11 +12,21 @@ export interface Service {
   client: HttpClient;
 }
 
-export async function startService(stage: Stage, name: string, databasePort: number, redisUrl?: string): Promise<Service> {
+export async function startService(
+  stage: Stage,
+  name: string,
+  databasePort: number,
+  redisUrl?: string,
+): Promise<Service> {
   return withProgressLine(name, async (line) => {
     line.show('starting');
-    const environment = { DATABASE_PORT: `${databasePort}`, ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }) };
-    const process = await stage.own(() => new DemoProcess<ServiceMessage>(name, join(__dirname, '../service/main.js'), environment));
+    const environment = {
+      DATABASE_PORT: `${databasePort}`,
+      ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
+    };
+    const process = await stage.own(
+      () => new DemoProcess<ServiceMessage>(name, join(__dirname, '../service/main.js'), environment),
+    );
     const port = await process.ready();
     const client = new HttpClient(port);
     await stage.own(() => ({ stop: async () => client.close() }));

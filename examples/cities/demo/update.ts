@@ -18,7 +18,11 @@ export function affectedQueries(place: WorldPlace): AffectedQuery[] {
     { title: 'place by id', ...byId(place.id), figure: (body) => (body as Place).population },
     { title: 'nearest 10 places', ...nearest(place.latitude, place.longitude), figure: ofPlace },
     { title: 'search by prefix', ...search(place.name.slice(0, 3).toLowerCase()), figure: ofPlace },
-    { title: 'country statistics', ...statistics(place.country), figure: (body) => (body as CountryStatistics).population },
+    {
+      title: 'country statistics',
+      ...statistics(place.country),
+      figure: (body) => (body as CountryStatistics).population,
+    },
     {
       title: 'ranking of countries',
       ...ranking(),

@@ -1,10 +1,14 @@
 import { Controller, Get } from '@nestjs/common';
-import type { CacheStats } from 'turbocache-js';
-let fake=0;
+import { CacheManager, type CacheStats } from 'turbocache-js';
+import { InjectCache } from 'turbocache-js/nest';
+
+/** What the cache says about itself. */
 @Controller('cache')
 export class CacheController {
+  constructor(@InjectCache() private readonly cache: CacheManager) {}
+
   @Get()
   stats(): CacheStats {
-    return { hot: {hits: fake++}, memory:{hits:0}, remote:{hits:0}, loads:{started:0} } as CacheStats;
+    return this.cache.stats();
   }
 }

@@ -1,4 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { TurboCacheModule } from 'turbocache-js/nest';
 import { CacheController } from './cache.controller';
 import { CountriesController } from './countries/countries.controller';
 import { CountriesService } from './countries/countries.service';
@@ -9,11 +10,21 @@ import type { Settings } from './settings';
 
 @Module({})
 export class CitiesModule {
-  static forRoot({ databasePort }: Settings): DynamicModule {
+  static forRoot({ databasePort, redisUrl }: Settings): DynamicModule {
     return {
       module: CitiesModule,
+      imports: [
+        TurboCacheModule.forRoot({
+          namespace: 'cities',
+          ...(redisUrl === undefined ? {} : { redis: { url: redisUrl } }),
+        }),
+      ],
       controllers: [PlacesController, CountriesController, CacheController],
-      providers: [{ provide: Database, useFactory: () => Database.connect(databasePort) }, PlacesService, CountriesService],
+      providers: [
+        { provide: Database, useFactory: () => Database.connect(databasePort) },
+        PlacesService,
+        CountriesService,
+      ],
     };
   }
 }

@@ -1,9 +1,10 @@
 import type { INestApplicationContext } from '@nestjs/common';
+import { CacheManager } from 'turbocache-js';
 import { median } from '../demo/percentiles';
 import type { MethodCall } from '../demo/workload';
 import { CountriesService } from './countries/countries.service';
 import { PlacesService } from './places/places.service';
-import { tierCountsBetween, type TierCounts } from './tier-counts';
+import { tierCounts, tierCountsBetween, type TierCounts } from './tier-counts';
 
 /** What calls of the service's methods cost in the service process, without HTTP. Times are milliseconds, medians. */
 export interface MethodTiming {
@@ -15,9 +16,13 @@ export interface MethodTiming {
 const HIT_ROUNDS = 100;
 
 /** Calls the decorated methods of the running service as any other provider would. */
-export async function timeMethods(service: INestApplicationContext, calls: readonly MethodCall[]): Promise<MethodTiming> {
+export async function timeMethods(
+  service: INestApplicationContext,
+  calls: readonly MethodCall[],
+): Promise<MethodTiming> {
   const invoke = invoker(service);
-  const counts = (): TierCounts => ({ hot: 0, memory: 0, remote: 0, loader: 0 });
+  const cache = service.get(CacheManager, { strict: false });
+  const counts = (): TierCounts => tierCounts(cache.stats());
 
   const beforeFirst = counts();
   const firstTimes: number[] = [];

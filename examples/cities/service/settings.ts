@@ -8,7 +8,9 @@ export interface Settings {
 export function settings(environment: NodeJS.ProcessEnv): Settings {
   const databasePort = Number(environment.DATABASE_PORT);
   if (!Number.isInteger(databasePort) || databasePort < 1) {
-    throw new Error(`DATABASE_PORT: expected the port of the database process, got ${JSON.stringify(environment.DATABASE_PORT)}`);
+    throw new Error(
+      `DATABASE_PORT: expected the port of the database process, got ${JSON.stringify(environment.DATABASE_PORT)}`,
+    );
   }
   return { databasePort, redisUrl: environment.REDIS_URL };
 }

@@ -13,7 +13,8 @@ export class CountriesController {
 
   @Get(':code')
   async statistics(@Param('code') code: string): Promise<CountryStatistics> {
-    if (!/^[A-Za-z]{2}$/.test(code)) throw new BadRequestException('code: expected a country code of two letters, such as FR');
+    if (!/^[A-Za-z]{2}$/.test(code))
+      throw new BadRequestException('code: expected a country code of two letters, such as FR');
     const statistics = await this.countries.statistics(code.toUpperCase());
     if (statistics === null) throw new NotFoundException(`country ${code}: not found`);
     return statistics;

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { TurboCache } from 'turbocache-js/nest';
 import { Database } from '../database';
 import type { CountryRank, CountryStatistics } from './country';
 
@@ -7,6 +8,7 @@ export class CountriesService {
   constructor(private readonly database: Database) {}
 
   /** All countries, the most populous first: one pass over the whole table. */
+  @TurboCache({ key: 'ranking', ttl: '10m', tags: ['ranking'] })
   async ranking(): Promise<CountryRank[]> {
     return this.database.query<CountryRank>(
       `select (rank() over (order by sum(population) desc))::int as rank,
@@ -20,6 +22,7 @@ export class CountriesService {
   }
 
   /** `null` for a country without places. */
+  @TurboCache({ key: 'country:#{country}', ttl: '10m', tags: ['country:#{country}'] })
   async statistics(country: string): Promise<CountryStatistics | null> {
     const [statistics] = await this.database.query<CountryStatistics>(
       `select country,

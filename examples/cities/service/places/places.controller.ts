@@ -1,5 +1,6 @@
-import { BadRequestException, Body, Controller, Get, NotFoundException, Param, Patch, Query } from '@nestjs/common';
+import { Body, Controller, Get, NotFoundException, Param, Patch, Query } from '@nestjs/common';
 import { BoundedNumberPipe } from '../bounded-number.pipe';
+import { boundedText } from '../bounded-text';
 import type { NearbyPlace, Place, PlaceChanges } from './place';
 import { PlaceChangesPipe } from './place-changes.pipe';
 import { PlacesService } from './places.service';
@@ -14,7 +15,7 @@ export class PlacesController {
   nearest(
     @Query('latitude', new BoundedNumberPipe({ min: -90, max: 90 })) latitude: number,
     @Query('longitude', new BoundedNumberPipe({ min: -180, max: 180 })) longitude: number,
-    @Query('count', new BoundedNumberPipe({ min: 1, max: 100, whole: true, absent: 10 })) count: number,
+    @Query('count', new BoundedNumberPipe({ min: 1, max: 50, whole: true, absent: 10 })) count: number,
   ): Promise<NearbyPlace[]> {
     return this.places.nearest(latitude, longitude, count);
   }
@@ -24,10 +25,7 @@ export class PlacesController {
     @Query('prefix') prefix: unknown,
     @Query('count', new BoundedNumberPipe({ min: 1, max: 100, whole: true, absent: 20 })) count: number,
   ): Promise<Place[]> {
-    if (typeof prefix !== 'string' || prefix.trim() === '' || prefix.length > 100) {
-      throw new BadRequestException('prefix: expected a text of 1 to 100 characters');
-    }
-    return this.places.search(prefix.trim().toLowerCase(), count);
+    return this.places.search(boundedText('prefix', prefix, 100).toLowerCase(), count);
   }
 
   @Get(':id')

@@ -1,4 +1,5 @@
 import { Injectable, NotFoundException } from '@nestjs/common';
+import { TurboCache, TurboCacheEvict, TurboCachePut } from 'turbocache-js/nest';
 import { Database } from '../database';
 import type { NearbyPlace, Place, PlaceChanges } from './place';
 
@@ -8,12 +9,22 @@ const COLUMNS = 'id, name, country, region, feature, population, latitude, longi
 export class PlacesService {
   constructor(private readonly database: Database) {}
 
+  /** `null` for a place that is not there, which is cached as well. */
+  @TurboCache({ key: 'place:#{id}', ttl: '1h' })
   async byId(id: number): Promise<Place | null> {
     const [place] = await this.database.query<Place>(`select ${COLUMNS} from places where id = $1`, [id]);
     return place ?? null;
   }
 
-  /** The `count` places nearest to a point, by an index scan in the order of distance. */
+  /**
+   * The `count` places nearest to a point, by an index scan in the order of distance. Places do not move: only a change of
+   * one that is in the answer can make it stale, so the answer is tagged with those.
+   */
+  @TurboCache({
+    key: 'nearest:#{latitude}:#{longitude}:#{count}',
+    ttl: '1h',
+    tags: ({ result }: { result: NearbyPlace[] }) => result.map(({ id }) => `place:${id}`),
+  })
   async nearest(latitude: number, longitude: number, count: number): Promise<NearbyPlace[]> {
     return this.database.query<NearbyPlace>(
       `select ${COLUMNS},
@@ -25,7 +36,11 @@ export class PlacesService {
     );
   }
 
-  /** The most populous places whose name begins with `prefix`, whatever its case. */
+  /**
+   * The most populous places whose name begins with `prefix`, whatever its case. A change of name or population can bring a
+   * place into any of these lists, so they all go together.
+   */
+  @TurboCache({ key: 'search:#{prefix}:#{count}', ttl: '10m', tags: ['search'] })
   async search(prefix: string, count: number): Promise<Place[]> {
     return this.database.query<Place>(
       `select ${COLUMNS}
@@ -37,6 +52,9 @@ export class PlacesService {
     );
   }
 
+  /** The place is cached as it is now; everything that was computed from it is dropped. */
+  @TurboCachePut({ key: 'place:#{id}', ttl: '1h' })
+  @TurboCacheEvict({ tags: ['place:#{id}', 'search', 'country:#{result.country}', 'ranking'] })
   async update(id: number, changes: PlaceChanges): Promise<Place> {
     const [place] = await this.database.query<Place>(
       `update places set name = coalesce($2, name), population = coalesce($3, population) where id = $1 returning ${COLUMNS}`,

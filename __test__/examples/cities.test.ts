@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Ended {
+  code: number;
+  output: string;
+}
+
+describe('the cities demo', () => {
+  beforeAll(async () => {
+    const { code, output } = await run(
+      process.execPath,
+      [`${root}node_modules/typescript/bin/tsc`, '-p', 'examples/cities'],
+      {},
+    );
+    expect(output).toBe('');
+    expect(code).toBe(0);
+  }, 120_000);
+
+  it('in memory only: hits come from the hot tier, an update is fresh in the next read', async () => {
+    const { code, output } = await demo({ REDIS: '' });
+    expect({ code, output }).toMatchObject({ code: 0 });
+    expect(output).toMatch(/^ {2}query +distinct +first call +hit +faster/m);
+    expect(output).toMatch(/^ {2}place by id +100 .* loader 100 +hot 100$/m);
+    expect(output).toMatch(/^ {2}country statistics +[\d,]+ +[\d,]+ +fresh .* loader 1$/m);
+    expect(output).toMatch(/^ {2}\/countries\/\w\w, untouched .* kept .* hot 1$/m);
+    expect(output).toMatch(/^5\. 100 callers at once .*: 1 query of the database$/m);
+    expect(output).toContain('every process of the demo ended by itself');
+  }, 120_000);
+
+  it('with Redis: what one process loads is a hit in the other, an update in one is fresh in the other', async () => {
+    const { code, output } = await demo({ REDIS: '1' });
+    expect({ code, output }).toMatchObject({ code: 0 });
+    expect(output).toMatch(/^ {2}query +distinct +first in A +by +first in B/m);
+    expect(output).toMatch(/^ {2}place by id +100 .* loader 100 .* remote 100 .* hot 100$/m);
+    expect(output).toMatch(/^ {2}country statistics +[\d,]+ +[\d,]+ +fresh/m);
+    expect(output).toContain('every process of the demo ended by itself');
+  }, 120_000);
+
+  it('says how to install Redis when it is missing', async () => {
+    const { code, output } = await demo({ REDIS: '1', REDIS_SERVER: `${root}no-such-redis-server` });
+    expect(code).toBe(1);
+    expect(output).toContain('sudo apt-get install redis-server');
+  }, 30_000);
+});
+
+function demo(environment: Record<string, string>): Promise<Ended> {
+  return run(process.execPath, ['examples/cities/run.mjs'], { CITIES_LIMIT: '5000', ...environment });
+}
+
+function run(command: string, args: string[], environment: Record<string, string>): Promise<Ended> {
+  return new Promise((resolve) => {
+    const options = { cwd: root, env: { ...process.env, ...environment } };
+    const child = execFile(command, args, options, (_, stdout, stderr) =>
+      resolve({ code: child.exitCode ?? -1, output: stdout + stderr }),
+    );
+  });
+}
