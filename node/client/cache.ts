@@ -1,0 +1,401 @@
+/** A cache of one namespace. Reads that L0 can answer cost a `Map` hit; everything else is in the methods below them. */
+import type * as Public from '../../index';
+import type { Answer } from './answer';
+import { badArgument, checkFunction, checkList, checkObject } from './argument-check';
+import { BulkLoad } from './bulk-load';
+import { encode } from './codec';
+import { ConfigurationError, RecursiveLoadError } from './errors';
+import { Flight, type LoadRequest } from './flight';
+import { resolveEntryOptions, TtlRule, type EntryFreshness } from './freshness';
+import { NEVER, type Captured } from './hot-tier';
+import { checkKey, escapeName, joinPath } from './key';
+import { Flag, Op, ReadStatus, Status, Word } from './native';
+import { checkCacheOptions, type CacheSettings } from './options';
+import type { Outcome } from './outcome';
+import { isWithinLoadOf } from './recursion';
+import { Reply } from './reply';
+import type { Request } from './request-ring';
+import { closedError } from './session';
+import { capturedIn, isDue, type Space } from './space';
+import { checkTags, encodeTags } from './tags';
+import type { Tiers } from './tiers';
+import { waitFor } from './wait';
+
+type Cache = Public.Cache;
+
+export class NamespaceCache implements Cache {
+  readonly namespacePath: string;
+  readonly #tiers: Tiers;
+  readonly #space: Space;
+  readonly #settings: CacheSettings;
+  readonly #ttlRule: TtlRule;
+  readonly #caches = new Map<string, { cache: NamespaceCache; options: Public.CacheOptions | undefined }>();
+  readonly #namespaces = new Map<string, NamespaceCache>();
+
+  /** `root` is the manager's namespace, `path` what is below it; both escaped. */
+  constructor(tiers: Tiers, root: string, path: string, settings: CacheSettings) {
+    this.namespacePath = path === '' ? root : joinPath(root, path);
+    this.#tiers = tiers;
+    this.#settings = settings;
+    this.#space = tiers.space(path, settings.codec, settings.reads);
+    this.#ttlRule = new TtlRule(settings.strategy, tiers.random, (error) => tiers.reports.error(error));
+  }
+
+  get<T = unknown>(key: string): Promise<T | undefined> {
+    const node = this.#space.findHot(key);
+    if (node !== undefined) return settled<T>(node.kept.take());
+    try {
+      return this.#getBelow<T>(key);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  peek<T = unknown>(key: string): T | undefined {
+    const node = this.#space.findHot(key);
+    if (node !== undefined) return node.kept.take() as T;
+    this.#check(key);
+    return this.#readMemory(key) as T | undefined;
+  }
+
+  getOrSet<T>(key: string, loader: Public.Loader<T>, options?: Public.EntryOptions): Promise<T> {
+    const node = this.#space.findHot(key);
+    try {
+      if (node === undefined) return this.#getOrLoad(key, loader, this.#entry(options));
+      // The options of a hit are not checked: they were, when the value was loaded.
+      const fraction =
+        options?.eagerRefresh === undefined ? this.#settings.freshness.eagerRefresh : options.eagerRefresh;
+      if (fraction !== null && isDue(node.ttl, this.#tiers.hot.freshFor(node), fraction)) {
+        this.#refresh(key, node.freshUntil, loader, this.#entry(options));
+      }
+      return settled<T>(node.kept.take());
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  async set<T>(key: string, value: T, options?: Public.EntryOptions): Promise<void> {
+    await this.#send(this.#setRequest(key, value, options), undefined);
+  }
+
+  async delete(key: string): Promise<boolean> {
+    return this.#write(Op.Delete, key);
+  }
+
+  async expire(key: string): Promise<boolean> {
+    return this.#write(Op.Expire, key);
+  }
+
+  async has(key: string): Promise<boolean> {
+    if (this.#space.findHot(key) !== undefined) return true;
+    this.#check(key);
+    if (this.#space.readMemory(key) === ReadStatus.Hit) return true;
+    if (!this.#tiers.hasRemote) return false;
+    return this.#send({ op: Op.Has, namespaceId: this.#space.id, key }, false, isYes);
+  }
+
+  async getMany<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]> {
+    checkList('keys', keys);
+    for (const key of keys) this.#check(key);
+    return Promise.all(keys.map((key) => this.get<T>(key)));
+  }
+
+  async setMany<T>(entries: readonly Public.SetManyEntry<T>[]): Promise<void> {
+    checkList('entries', entries);
+    // All are checked and encoded before the first is written: a bad one leaves nothing half done.
+    const requests = entries.map((entry) => {
+      checkObject('entries', entry);
+      const { key, value, ...options } = entry;
+      return this.#setRequest(key, value, options);
+    });
+    await Promise.all(requests.map((request) => this.#send(request, undefined)));
+  }
+
+  async deleteMany(keys: readonly string[]): Promise<number> {
+    checkList('keys', keys);
+    for (const key of keys) this.#check(key);
+    const removed = await Promise.all([...new Set(keys)].map((key) => this.#write(Op.Delete, key)));
+    return removed.filter(Boolean).length;
+  }
+
+  async getOrSetMany<T>(
+    keys: readonly string[],
+    loadMissing: Public.ManyLoader<T>,
+    options?: Public.EntryOptions,
+  ): Promise<(T | undefined)[]> {
+    checkList('keys', keys);
+    checkFunction('loadMissing', loadMissing);
+    const unique = new Set(keys);
+    for (const key of unique) this.#check(key);
+    const bulk = new BulkLoad<T>(this.#space, loadMissing, unique.size);
+
+    const found = new Map<string, Promise<T>>();
+    for (const key of unique) {
+      let asked = false;
+      const loader: Public.Loader<T> = (context) => {
+        asked = true;
+        return bulk.load(context);
+      };
+      const value = this.getOrSet(key, loader, options);
+      found.set(key, value);
+      const answered = (): void => {
+        if (!asked) bulk.answered();
+      };
+      value.then(answered, answered);
+    }
+    // A key that occurs twice gets two values, because each caller's value is its own.
+    const taken = new Set<string>();
+    return Promise.all(
+      keys.map(async (key) => {
+        const value = found.get(key)!;
+        if (taken.has(key)) return this.#again(key, await value);
+        taken.add(key);
+        return value;
+      }),
+    );
+  }
+
+  async invalidateTags(tags: readonly string[]): Promise<void> {
+    this.#checkOpen();
+    const checked = checkTags('tags', tags);
+    if (checked.length === 0) return;
+    const done = this.#send(
+      { op: Op.InvalidateTags, namespaceId: this.#space.id, key: '', tags: encodeTags(checked) },
+      undefined,
+    );
+    // Handed over at once: what the hot tier holds must not outlive this call.
+    this.#tiers.session.flush();
+    await done;
+  }
+
+  async clear(): Promise<void> {
+    this.#checkOpen();
+    const done = this.#send({ op: Op.Clear, namespaceId: this.#space.id, key: '' }, undefined);
+    this.#tiers.session.flush();
+    this.#tiers.clearHot(this.#space.path);
+    await done;
+  }
+
+  async getEntry<T = unknown>(key: string): Promise<Public.CacheEntry<T> | undefined> {
+    this.#check(key);
+    const isHot = this.#space.findHot(key) !== undefined;
+    return this.#send({ op: Op.Entry, namespaceId: this.#space.id, key }, undefined, (answer) =>
+      this.#entryOf<T>(key, answer, isHot),
+    );
+  }
+
+  cache(name: string, options?: Public.CacheOptions): Cache {
+    const known = this.#caches.get(name);
+    if (known !== undefined) {
+      if (options === undefined || sameOptions(options, known.options)) return known.cache;
+      throw clash(name);
+    }
+    const settings = options === undefined ? this.#settings : checkCacheOptions(options, this.#settings);
+    const cache = this.#nested(name, settings);
+    this.#caches.set(name, { cache, options: options && { ...options } });
+    return cache;
+  }
+
+  namespace(name: string): Cache {
+    const known = this.#namespaces.get(name);
+    if (known !== undefined) return known;
+    const cache = this.#nested(name, this.#settings);
+    this.#namespaces.set(name, cache);
+    return cache;
+  }
+
+  #nested(name: string, settings: CacheSettings): NamespaceCache {
+    this.#checkOpen();
+    const root =
+      this.#space.path === '' ? this.namespacePath : this.namespacePath.slice(0, -this.#space.path.length - 1);
+    return new NamespaceCache(this.#tiers, root, joinPath(this.#space.path, escapeName('name', name)), settings);
+  }
+
+  #getBelow<T>(key: string): Promise<T | undefined> {
+    this.#check(key);
+    const value = this.#readMemory(key);
+    if (value !== undefined || !this.#tiers.hasRemote) return Promise.resolve(value as T | undefined);
+    return this.#send({ op: Op.Get, namespaceId: this.#space.id, key }, undefined, (answer) =>
+      answer.status === Status.Hit ? (this.#space.receive(key, answer) as T | undefined) : undefined,
+    );
+  }
+
+  #readMemory(key: string): unknown {
+    if (this.#space.readMemory(key) !== ReadStatus.Hit) return undefined;
+    return this.#space.receive(key, this.#tiers.session.answer);
+  }
+
+  #getOrLoad<T>(key: string, loader: Public.Loader<T>, entry: EntryFreshness): Promise<T> {
+    this.#check(key);
+    checkFunction('loader', loader);
+    const { session } = this.#tiers;
+    if (this.#space.readMemory(key) === ReadStatus.Hit) {
+      const { answer } = session;
+      const freshFor = answer.word(Word.FreshFor);
+      const due = isDue(answer.word(Word.Ttl), freshFor, entry.freshness.eagerRefresh);
+      const value = this.#space.receive(key, answer);
+      if (value !== undefined) {
+        if (due) this.#refresh(key, (this.#tiers.hot.now() + freshFor) | 0, loader, entry);
+        return Promise.resolve(value as T);
+      }
+      // Damaged: the engine is asked, and the flight repairs it.
+      this.#space.readMemory(key);
+    }
+    const captured = capturedIn(session.answer);
+    if (isWithinLoadOf(this.#space, key)) throw recursion(key);
+
+    const running = this.#space.flights.get(key);
+    const joined = running !== undefined && running.isJoinable;
+    const flight = joined ? running : this.#launch(this.#request(key, loader, entry), captured);
+    const outcome = waitFor(flight, entry.freshness, this.#tiers.remoteLimit);
+    if (!joined) return outcome.then(take<T>);
+    return outcome.then((value) => this.#takeJoined(flight, value, key, loader, entry));
+  }
+
+  /**
+   * A caller who joined a load with tags cannot know whether one of them was invalidated before its call: their
+   * generations are known when the value is stored. If it was not, the caller begins anew; the next load began behind
+   * its call, whatever becomes of it.
+   */
+  async #takeJoined<T>(
+    flight: Flight,
+    outcome: Outcome,
+    key: string,
+    loader: Public.Loader<T>,
+    entry: EntryFreshness,
+  ): Promise<T> {
+    if (!flight.tagged || (await flight.stored)) return take<T>(outcome);
+    this.#check(key);
+    const running = this.#space.flights.get(key);
+    const next = running ?? this.#launch(this.#request(key, loader, entry), this.#capture(key));
+    return take<T>(await waitFor(next, entry.freshness, this.#tiers.remoteLimit));
+  }
+
+  /** A flight for others to join. */
+  #launch(request: LoadRequest, captured: Captured): Flight {
+    const flight = new Flight(this.#space, request, captured, false);
+    this.#space.flights.set(request.key, flight);
+    return flight;
+  }
+
+  #request<T>(key: string, loader: Public.Loader<T>, entry: EntryFreshness): LoadRequest {
+    return { key, loader: loader as Public.Loader<unknown>, entry, ttlRule: this.#ttlRule };
+  }
+
+  #capture(key: string): Captured {
+    this.#space.readMemory(key);
+    return capturedIn(this.#tiers.session.answer);
+  }
+
+  /** Starts a reload ahead of time, once an entry. Nobody waits for it, and nobody is told how it ends. */
+  #refresh<T>(key: string, freshUntil: number, loader: Public.Loader<T>, entry: EntryFreshness): void {
+    if (isWithinLoadOf(this.#space, key) || !this.#space.claimRefresh(key, freshUntil)) return;
+    checkFunction('loader', loader);
+    new Flight(this.#space, this.#request(key, loader, entry), this.#capture(key), true);
+  }
+
+  #setRequest(key: string, value: unknown, options: Public.EntryOptions | undefined): Request {
+    this.#check(key);
+    if (value === undefined)
+      throw badArgument('value', value, 'a value; undefined means "not in the cache", delete() removes');
+    const { freshness, tags } = this.#entry(options);
+    const encoded = encode(this.#space.codec, key, value, this.#tiers.maxValueBytes);
+    const ttl = this.#ttlRule.decide(freshness, { key, value, loadTime: undefined, chosen: undefined });
+    return {
+      op: Op.Set,
+      namespaceId: this.#space.id,
+      key,
+      value: encoded,
+      tags: encodeTags(tags),
+      ttl,
+      grace: freshness.grace,
+    };
+  }
+
+  #write(op: Op.Delete | Op.Expire, key: string): Promise<boolean> {
+    this.#check(key);
+    return this.#send({ op, namespaceId: this.#space.id, key }, false, isYes);
+  }
+
+  #send(request: Request, ifRemoteFails: undefined): Promise<undefined>;
+  #send<T>(request: Request, ifRemoteFails: T, read: (answer: Answer) => T): Promise<T>;
+  #send<T>(request: Request, ifRemoteFails: T, read: (answer: Answer) => T = () => ifRemoteFails): Promise<T> {
+    if (changesKey(request.op)) this.#tiers.hot.remove(this.#space.hot, request.key);
+    return new Promise<T>((resolve, reject) => {
+      this.#tiers.session.send(request, new Reply(read, ifRemoteFails, this.#tiers.watch, resolve, reject));
+    });
+  }
+
+  #entryOf<T>(key: string, answer: Answer, isHot: boolean): Public.CacheEntry<T> | undefined {
+    if (answer.status !== Status.Hit && answer.status !== Status.Stale) return undefined;
+    const stale = answer.status === Status.Stale;
+    const facts = {
+      tier: isHot ? ('hot' as const) : answer.has(Flag.Remote) ? ('remote' as const) : ('memory' as const),
+      ttl: orNever(answer.word(Word.FreshFor)),
+      expiresIn: orNever(answer.word(Word.GoneIn)),
+      stale,
+      tags: answer.tagNames(),
+      size: answer.word(Word.ValueBytes),
+    };
+    const value = this.#space.decode(answer);
+    return value === undefined ? undefined : { key, value: value as T, ...facts };
+  }
+
+  #again<T>(key: string, value: T): T {
+    if (this.#space.reads === 'shared' || typeof value !== 'object' || value === null) return value;
+    return this.#space.receiveOwn(key, encode(this.#space.codec, key, value, Infinity)).take() as T;
+  }
+
+  #entry(options: Public.EntryOptions | undefined): EntryFreshness {
+    return resolveEntryOptions(this.#settings.freshness, options);
+  }
+
+  #check(key: unknown): asserts key is string {
+    this.#checkOpen();
+    checkKey(key, this.#tiers.maxKeyBytes);
+  }
+
+  #checkOpen(): void {
+    if (this.#tiers.closed) throw closedError();
+  }
+}
+
+/** A promise without an `async` function around it, which would cost more than the hit. */
+function settled<T>(value: unknown): Promise<T> {
+  return Promise.resolve(value as T);
+}
+
+function take<T>(outcome: Outcome): T {
+  return outcome.take() as T;
+}
+
+function isYes(answer: Answer): boolean {
+  return answer.has(Flag.Yes);
+}
+
+function changesKey(op: Op): boolean {
+  return op === Op.Set || op === Op.Delete || op === Op.Expire;
+}
+
+function orNever(ms: number): number | null {
+  return ms >= NEVER ? null : ms;
+}
+
+function recursion(key: string): RecursiveLoadError {
+  const message = `The loader of key '${key}' asked for the same key, and would wait for itself for ever; expected a loader that reads its source.`;
+  return new RecursiveLoadError('E_TURBOCACHE_RECURSIVE_LOAD', message, { key });
+}
+
+function sameOptions(a: Public.CacheOptions, b: Public.CacheOptions | undefined): boolean {
+  const names = new Set([...Object.keys(a), ...Object.keys(b ?? {})]) as Set<keyof Public.CacheOptions>;
+  return [...names].every((name) => a[name] === b?.[name]);
+}
+
+function clash(name: string): ConfigurationError {
+  const message = `The cache '${name}' exists with other options; expected the same ones, or none.`;
+  return new ConfigurationError('E_TURBOCACHE_CLASH', message, {
+    option: 'options',
+    name,
+    expected: 'the options of the first call',
+  });
+}

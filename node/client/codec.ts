@@ -1,0 +1,89 @@
+/** Values to bytes and back, by JSON or by the user's serializer, with this package's errors and limits. */
+import type { ISerializer } from '../../index';
+import { LimitError, SerializationError } from './errors';
+import { JSON_CODEC } from './serializer-json';
+import type { TextBuffer } from './text';
+
+/** An encoded value: text is written as UTF-8. */
+export type Encoded = string | Uint8Array;
+
+export interface Codec {
+  readonly id: number;
+  readonly name: string;
+  /** Decoded values are plain objects, arrays and primitives. */
+  readonly isJson: boolean;
+  encode(value: unknown): Encoded | undefined;
+  /** `bytes` is only valid during the call. Throws for damaged bytes. */
+  decode(bytes: TextBuffer, start: number, end: number, ascii: boolean): unknown;
+}
+
+export function codecOf(serializer: 'json' | ISerializer): Codec {
+  if (serializer === 'json') return JSON_CODEC;
+  return {
+    id: serializer.id,
+    name: serializer.name,
+    isJson: false,
+    encode: (value) => serializer.serialize(value),
+    decode: (bytes, start, end) => serializer.deserialize(bytes.subarray(start, end)),
+  };
+}
+
+/** Encodes for storing. Throws a `SerializationError` or a `LimitError`; the value itself is in neither. */
+export function encode(codec: Codec, key: string, value: unknown, maxBytes: number): Encoded {
+  let encoded: Encoded | undefined;
+  try {
+    encoded = codec.encode(value);
+  } catch (cause) {
+    throw new SerializationError(
+      'E_TURBOCACHE_SERIALIZE',
+      `The value of key '${key}' cannot be encoded as ${codec.name}.`,
+      { key, cause },
+    );
+  }
+  if (typeof encoded !== 'string' && !(encoded instanceof Uint8Array)) {
+    const got = typeof value;
+    const message = `The value of key '${key}' is a ${got}, which ${codec.name} cannot encode; expected a value that it turns into text or bytes.`;
+    throw new SerializationError('E_TURBOCACHE_SERIALIZE', message, {
+      key,
+      got,
+      expected: `a value that ${codec.name} can encode`,
+    });
+  }
+  const bytes = byteLength(encoded);
+  if (bytes > maxBytes) {
+    const message = `The value of key '${key}' has ${bytes} bytes as ${codec.name}; expected at most ${maxBytes} (maxValueBytes).`;
+    throw new LimitError('E_TURBOCACHE_VALUE_TOO_LARGE', message, {
+      key,
+      option: 'value',
+      got: bytes,
+      expected: `at most ${maxBytes} bytes`,
+    });
+  }
+  return encoded;
+}
+
+export function byteLength(encoded: Encoded): number {
+  return typeof encoded === 'string' ? Buffer.byteLength(encoded) : encoded.byteLength;
+}
+
+/** Decodes what {@link encode} made: the caller of a load gets what every later caller will get (law 7). */
+export function decodeOwn(codec: Codec, key: string, encoded: Encoded): unknown {
+  try {
+    if (codec.isJson) return JSON.parse(encoded as string);
+    const bytes =
+      typeof encoded === 'string'
+        ? Buffer.from(encoded)
+        : Buffer.from(encoded.buffer as ArrayBuffer, encoded.byteOffset, encoded.byteLength);
+    return codec.decode(bytes as TextBuffer, 0, bytes.length, false);
+  } catch (cause) {
+    throw undecodable(codec, key, cause);
+  }
+}
+
+export function undecodable(codec: Codec, key: string, cause?: unknown): SerializationError {
+  return new SerializationError(
+    'E_TURBOCACHE_SERIALIZE',
+    `The value of key '${key}' cannot be decoded as ${codec.name}.`,
+    { key, cause },
+  );
+}

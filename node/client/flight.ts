@@ -1,0 +1,291 @@
+/**
+ * One load of one key, from the question to the engine to the stored value, for all callers of this isolate that want it.
+ *
+ * asking → the engine says Hit, Stale or Load → loading → filling → ended. Callers get the value when the loader has it;
+ * storing goes on behind them, and until it is done the flight can still be joined.
+ */
+import type { Loader } from '../../index';
+import type { Answer } from './answer';
+import type { Waiting } from './completions';
+import { byteLength, encode, type Encoded } from './codec';
+import { ClosedError, TurboCacheError } from './errors';
+import type { EntryFreshness, TtlRule } from './freshness';
+import { NEVER, type Captured } from './hot-tier';
+import { KeptValue } from './kept-value';
+import { LoadContext } from './load-context';
+import { Flag, Op, RequestFlag, Status } from './native';
+import { errorCodeOf, errorOf } from './native-errors';
+import { errorOutcome, NOTHING, type Outcome } from './outcome';
+import { endLoad, runLoad } from './recursion';
+import { capturedIn, type Space } from './space';
+import { encodeTags } from './tags';
+
+/** What a caller asked for. */
+export interface LoadRequest {
+  readonly key: string;
+  readonly loader: Loader<unknown>;
+  readonly entry: EntryFreshness;
+  readonly ttlRule: TtlRule;
+}
+
+/** The engine's permission to load: the lease, and what was captured when it was given. Lease 0 = load, but do not store. */
+interface Permit {
+  readonly lease: number;
+  readonly captured: Captured;
+}
+
+/** Waits for an answer that changes nothing. */
+const NOBODY: Waiting = { settle: () => undefined, abandon: () => undefined };
+
+export class Flight implements Waiting {
+  readonly key: string;
+  /** Never rejects: a failure is an outcome that throws when it is taken. */
+  readonly outcome: Promise<Outcome>;
+  /** Whether the engine stored the value; known when the flight has ended. */
+  readonly stored: Promise<boolean>;
+  /** Callers that still wait. */
+  waiters = 0;
+  /** The loader runs here. */
+  loading = false;
+  /** The value has tags, whose generations nobody in this isolate knows before it is stored. */
+  tagged = false;
+  /** The old value, once the engine has given it. */
+  stale: Outcome | undefined;
+  /** Called when the loader starts. */
+  readonly onLoading: (() => void)[] = [];
+
+  private startLoad!: (permit: Permit) => void;
+  private resolveOutcome!: (outcome: Outcome) => void;
+  private resolveStored!: (stored: boolean) => void;
+  private ended = false;
+  private repaired = false;
+  private context: LoadContext<unknown> | undefined;
+
+  constructor(
+    private readonly space: Space,
+    private readonly request: LoadRequest,
+    /** Of the read of L1 that missed; what the callers of today may join by (law 2). */
+    private readonly joinedBy: Captured,
+    private readonly ahead: boolean,
+  ) {
+    this.key = request.key;
+    this.outcome = new Promise((resolve) => (this.resolveOutcome = resolve));
+    this.stored = new Promise((resolve) => (this.resolveStored = resolve));
+    // A continuation of the caller, not of the drain: the loader finds the caller's `AsyncLocalStorage` stores.
+    void new Promise<Permit>((resolve) => (this.startLoad = resolve)).then((permit) => this.runLoader(permit));
+    space.tiers.flights.add(this);
+    this.ask();
+  }
+
+  /** Whether a call that begins now may have this flight's value: nothing was invalidated since it began. */
+  get isJoinable(): boolean {
+    const { mirror } = this.space.tiers.session;
+    const { slot, generation, namespaceGeneration } = this.joinedBy;
+    return (
+      Atomics.load(mirror, slot) === generation &&
+      Atomics.load(mirror, this.space.hot.generationIndex) === namespaceGeneration
+    );
+  }
+
+  takeStale(): unknown {
+    return this.stale?.take();
+  }
+
+  /** Tells the loader that its value will not be stored. */
+  abort(): void {
+    this.context?.abort();
+  }
+
+  /** The answer to the question. */
+  settle(answer: Answer): void {
+    switch (answer.status) {
+      case Status.Hit: {
+        const found = this.space.receiveForMany(this.key, answer);
+        return found === undefined ? this.repair() : this.land(found, true);
+      }
+      case Status.Stale: {
+        const { lease } = answer;
+        const captured = capturedIn(answer);
+        this.stale = this.space.receiveForMany(this.key, answer);
+        if (lease !== 0) return this.load(lease, captured);
+        // Somebody else loads, and waiting for that is what grace is there to avoid.
+        return this.stale === undefined ? this.repair() : this.land(this.stale, true);
+      }
+      case Status.Load:
+        return this.load(answer.lease, capturedIn(answer));
+      case Status.Error:
+        return this.refused(answer);
+      default:
+        // A reload ahead of time that somebody else does, or that is not needed any more.
+        return this.land(NOTHING, true);
+    }
+  }
+
+  abandon(error: TurboCacheError): void {
+    this.land(errorOutcome(error), false);
+  }
+
+  private ask(): void {
+    const flags = this.ahead ? RequestFlag.Refresh : 0;
+    this.space.tiers.session.send({ op: Op.Lookup, namespaceId: this.space.id, key: this.key, flags }, this);
+  }
+
+  /** Bytes that cannot be decoded are dropped, and asked for once more; if they come again, nothing is stored. */
+  private repair(): void {
+    if (this.repaired) return this.load(0, this.joinedBy);
+    this.repaired = true;
+    this.space.tiers.session.send({ op: Op.Delete, namespaceId: this.space.id, key: this.key }, NOBODY);
+    this.ask();
+  }
+
+  /** A failure of the cache is not the caller's: the value is loaded, and not stored (law 9). */
+  private refused(answer: Answer): void {
+    if (errorCodeOf(answer) !== 'E_TURBOCACHE_REMOTE') return this.land(errorOutcome(errorOf(answer)), false);
+    this.space.tiers.watch?.failed(answer.value().toString());
+    return this.load(0, this.joinedBy);
+  }
+
+  private load(lease: number, captured: Captured): void {
+    this.loading = true;
+    for (const tell of this.onLoading) tell();
+    this.startLoad({ lease, captured });
+  }
+
+  private runLoader({ lease, captured }: Permit): void {
+    const { request } = this;
+    const context = new LoadContext<unknown>(this, request.entry.tags);
+    this.context = context;
+    if (this.space.tiers.closed) context.abort();
+
+    const started = performance.now();
+    runLoad(
+      this.space,
+      (key) => key === request.key,
+      (frame) => {
+        const succeed = (value: unknown): void => {
+          endLoad(frame);
+          this.loaded(value, lease, captured, context, performance.now() - started);
+        };
+        const fail = (error: unknown): void => {
+          endLoad(frame);
+          this.failed(error, lease);
+        };
+        let result: unknown;
+        try {
+          result = request.loader(context);
+        } catch (error) {
+          return fail(error);
+        }
+        if (isThenable(result)) result.then(succeed, fail);
+        else succeed(result);
+      },
+    );
+  }
+
+  private loaded(
+    value: unknown,
+    lease: number,
+    captured: Captured,
+    context: LoadContext<unknown>,
+    loadTime: number,
+  ): void {
+    if (this.ended) return this.release(lease);
+    if (value === undefined) {
+      this.release(lease);
+      this.space.backgroundLoads.recovered();
+      return this.land(NOTHING, true);
+    }
+    const { key, entry, ttlRule } = this.request;
+    let encoded: Encoded;
+    let outcome: Outcome;
+    try {
+      encoded = encode(this.space.codec, key, value, this.space.tiers.maxValueBytes);
+      outcome = this.space.receiveOwn(key, encoded);
+    } catch (error) {
+      return this.failed(error, lease);
+    }
+    this.space.backgroundLoads.recovered();
+    this.tagged = context.tags.length > 0;
+    if (context.skipped || lease === 0) {
+      this.release(lease);
+      // Without a lease there is nobody to say whether the value is still good for who joined late: it is not.
+      return this.land(outcome, context.skipped);
+    }
+    const ttl = ttlRule.decide(entry.freshness, { key, value, loadTime, chosen: context.chosenTtl });
+    this.fill(outcome, encoded, ttl, lease, captured, context.tags);
+  }
+
+  private fill(
+    outcome: Outcome,
+    encoded: Encoded,
+    ttl: number,
+    lease: number,
+    captured: Captured,
+    tags: readonly string[],
+  ): void {
+    const { space, key } = this;
+    const { hot, session } = space.tiers;
+    const freshUntil = (hot.now() + Math.min(ttl, NEVER)) | 0;
+    const { grace } = this.request.entry.freshness;
+    this.resolveOutcome(outcome);
+    session.send(
+      { op: Op.Fill, namespaceId: space.id, key, value: encoded, tags: encodeTags(tags), ttl, grace, lease },
+      {
+        settle: (answer) => {
+          const stored = answer.status === Status.Done && answer.has(Flag.Yes);
+          if (stored && outcome instanceof KeptValue) {
+            const entry = { kept: outcome, freshUntil, ttl: Math.min(ttl, NEVER), bytes: byteLength(encoded) };
+            hot.put(space.hot, key, { ...entry, captured: { ...captured, tagPairs: answer.tagPairs() } });
+          }
+          if (answer.status === Status.Error && errorCodeOf(answer) === 'E_TURBOCACHE_REMOTE')
+            space.tiers.watch?.failed(answer.value().toString());
+          this.land(outcome, stored);
+        },
+        abandon: () => this.land(outcome, false),
+      },
+    );
+  }
+
+  private failed(error: unknown, lease: number): void {
+    this.release(lease);
+    if (this.stale !== undefined || this.waiters === 0) {
+      if (!this.ended && !(error instanceof ClosedError))
+        this.space.backgroundLoads.failed(() => backgroundFailure(this.key, error));
+    }
+    this.land(this.stale ?? errorOutcome(error), false);
+  }
+
+  private release(lease: number): void {
+    if (lease === 0) return;
+    this.space.tiers.session.tell({ op: Op.Release, namespaceId: this.space.id, key: this.key, lease });
+  }
+
+  /** The flight's only end. */
+  private land(outcome: Outcome, stored: boolean): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.loading = false;
+    this.resolveOutcome(outcome);
+    this.resolveStored(stored);
+    if (this.space.flights.get(this.key) === this) this.space.flights.delete(this.key);
+    this.space.tiers.land(this);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
+function backgroundFailure(key: string, cause: unknown): TurboCacheError {
+  const message = `The loader of key '${key}' failed and nobody was told, because an older value was served.`;
+  return new TurboCacheError('E_TURBOCACHE_ARGUMENT', message, {
+    option: 'loader',
+    key,
+    expected: 'a loader that succeeds',
+    cause,
+  });
+}

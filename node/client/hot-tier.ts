@@ -1,0 +1,209 @@
+/**
+ * L0: decoded values in this isolate's heap. A hit costs a `Map.get`, two or three `Atomics.load` on the mirror of the
+ * generation table and one compare with the engine's clock; it leaves JavaScript never, and allocates only the copy.
+ *
+ * What is kept: only values whose generations the engine captured before it read them (law 1). A bump anywhere makes the
+ * entry worthless at the very next look (law 3); removing it is mere cleaning up.
+ *
+ * What goes when it is full: SIEVE (Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024). One list, newest first, for all
+ * namespaces of a manager; a hit only sets a bit; a hand walks from the oldest to the newest, spares each entry with the
+ * bit once, and drops the first without it.
+ */
+import type { KeptValue } from './kept-value';
+
+/** Times in the engine's words are capped here; it also means "never". */
+export const NEVER = 2 ** 30;
+
+/** What the engine captured before it read the value. */
+export interface Captured {
+  readonly slot: number;
+  readonly generation: number;
+  readonly namespaceGeneration: number;
+  /** (mirror index, generation) of each tag, or `null`. */
+  readonly tagPairs: Int32Array | null;
+}
+
+export interface HotEntry {
+  readonly kept: KeptValue;
+  readonly captured: Captured;
+  /** On the engine's clock, wrapping at 32 bits. */
+  readonly freshUntil: number;
+  /** Milliseconds, at most {@link NEVER}. */
+  readonly ttl: number;
+  /** Encoded size. */
+  readonly bytes: number;
+}
+
+export interface HotLimits {
+  readonly maxEntries: number;
+  readonly maxBytes: number;
+}
+
+/** The entries of one namespace. */
+export class HotSpace {
+  readonly nodes = new Map<string, HotNode>();
+
+  constructor(readonly generationIndex: number) {}
+}
+
+/** An entry in its namespace's map and in the list. */
+export class HotNode {
+  /** SIEVE's bit. */
+  visited = false;
+  newer: HotNode | null = null;
+  older: HotNode | null = null;
+
+  readonly kept: KeptValue;
+  readonly slot: number;
+  readonly generation: number;
+  readonly namespaceGeneration: number;
+  readonly tagPairs: Int32Array | null;
+  readonly freshUntil: number;
+  readonly ttl: number;
+  readonly bytes: number;
+
+  constructor(
+    readonly space: HotSpace,
+    readonly key: string,
+    entry: HotEntry,
+  ) {
+    this.kept = entry.kept;
+    this.slot = entry.captured.slot;
+    this.generation = entry.captured.generation;
+    this.namespaceGeneration = entry.captured.namespaceGeneration;
+    this.tagPairs = entry.captured.tagPairs;
+    this.freshUntil = entry.freshUntil;
+    this.ttl = entry.ttl;
+    this.bytes = entry.bytes;
+  }
+}
+
+export class HotTier {
+  hits = 0;
+  misses = 0;
+  evictions = 0;
+  entries = 0;
+  bytes = 0;
+  private newest: HotNode | null = null;
+  private oldest: HotNode | null = null;
+  private hand: HotNode | null = null;
+
+  /** Limits of zero make a tier that holds nothing. */
+  constructor(
+    private readonly mirror: Int32Array,
+    private readonly clock: number,
+    private limits: HotLimits,
+  ) {}
+
+  /** The engine's clock: milliseconds, wrapping at 32 bits. */
+  now(): number {
+    return Atomics.load(this.mirror, this.clock);
+  }
+
+  find(space: HotSpace, key: string): HotNode | undefined {
+    const node = space.nodes.get(key);
+    if (node === undefined) {
+      this.misses++;
+      return undefined;
+    }
+    if (this.isCurrent(node)) {
+      node.visited = true;
+      this.hits++;
+      return node;
+    }
+    this.drop(node);
+    this.misses++;
+    return undefined;
+  }
+
+  put(space: HotSpace, key: string, entry: HotEntry): HotNode | undefined {
+    this.remove(space, key);
+    const { maxEntries, maxBytes } = this.limits;
+    if (maxEntries === 0 || entry.bytes > maxBytes) return undefined;
+    while (this.entries >= maxEntries || this.bytes + entry.bytes > maxBytes) this.evict();
+
+    const node = new HotNode(space, key, entry);
+    node.older = this.newest;
+    if (this.newest !== null) this.newest.newer = node;
+    this.newest = node;
+    this.oldest ??= node;
+    space.nodes.set(key, node);
+    this.entries++;
+    this.bytes += node.bytes;
+    return node;
+  }
+
+  remove(space: HotSpace, key: string): void {
+    const node = space.nodes.get(key);
+    if (node !== undefined) this.drop(node);
+  }
+
+  clear(space: HotSpace): void {
+    for (const node of space.nodes.values()) this.drop(node);
+  }
+
+  /** Milliseconds until the entry is no longer fresh. */
+  freshFor(node: HotNode): number {
+    return (node.freshUntil - this.now()) | 0;
+  }
+
+  /** Drops everything and keeps nothing from now on. */
+  close(): void {
+    this.limits = { maxEntries: 0, maxBytes: 0 };
+    while (this.newest !== null) this.drop(this.newest);
+  }
+
+  /**
+   * Drops what is no longer current. The clock's 32 bits wrap after 49 days: an expired entry that nobody asked for in the
+   * meantime would look fresh again after 24, so this must run more often than that.
+   */
+  sweep(): void {
+    for (let node = this.oldest; node !== null;) {
+      const next: HotNode | null = node.newer;
+      if (!this.isCurrent(node)) this.drop(node);
+      node = next;
+    }
+  }
+
+  private isCurrent(node: HotNode): boolean {
+    const mirror = this.mirror;
+    return (
+      Atomics.load(mirror, node.slot) === node.generation &&
+      Atomics.load(mirror, node.space.generationIndex) === node.namespaceGeneration &&
+      ((node.freshUntil - Atomics.load(mirror, this.clock)) | 0) > 0 &&
+      (node.tagPairs === null || pairsStand(mirror, node.tagPairs))
+    );
+  }
+
+  private evict(): void {
+    let node = this.hand ?? this.oldest;
+    while (node !== null && node.visited) {
+      node.visited = false;
+      node = node.newer ?? this.oldest;
+    }
+    if (node === null) return;
+    // Leaves the hand on the next newer entry; `drop` moves it there.
+    this.hand = node;
+    this.drop(node);
+    this.evictions++;
+  }
+
+  private drop(node: HotNode): void {
+    if (this.hand === node) this.hand = node.newer;
+    if (node.newer === null) this.newest = node.older;
+    else node.newer.older = node.older;
+    if (node.older === null) this.oldest = node.newer;
+    else node.older.newer = node.newer;
+    node.newer = node.older = null;
+    node.space.nodes.delete(node.key);
+    this.entries--;
+    this.bytes -= node.bytes;
+  }
+}
+
+function pairsStand(mirror: Int32Array, pairs: Int32Array): boolean {
+  for (let index = 0; index < pairs.length; index += 2) {
+    if (Atomics.load(mirror, pairs[index]!) !== pairs[index + 1]) return false;
+  }
+  return true;
+}

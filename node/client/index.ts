@@ -1,0 +1,20 @@
+/** The runtime names of `index.d.ts`, all of them and no others. */
+export { CacheManager } from './cache-manager';
+export { MemoryAdapter } from './memory-adapter';
+export { MultiTierAdapter } from './multi-tier-adapter';
+export { KeyvAdapter } from './keyv-adapter';
+export { CacheableAdapter } from './cacheable-adapter';
+export {
+  TurboCacheError,
+  ConfigurationError,
+  InvalidArgumentError,
+  LimitError,
+  SerializationError,
+  LoaderTimeoutError,
+  RecursiveLoadError,
+  ClosedError,
+  RemoteError,
+  UnsupportedError,
+  DecoratorError,
+  NativeLoadError,
+} from './errors';

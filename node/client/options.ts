@@ -1,0 +1,198 @@
+/** The options of a manager and of a named cache: checked, in milliseconds and bytes, with the engine's defaults. */
+import type {
+  CacheManagerOptions,
+  CacheOptions,
+  CompressionOptions,
+  HotOptions,
+  ICacheAdapter,
+  ICacheStrategy,
+  ISerializer,
+  MemoryOptions,
+  ReadMode,
+} from '../../index';
+import { codecOf, type Codec } from './codec';
+import { FRESHNESS_NAMES, overrideFreshness, type Freshness } from './freshness';
+import type { HotLimits } from './hot-tier';
+import { escapeName } from './key';
+import type { NativeOptions } from './native';
+import { CONFIGURATION, checkNames, hasMethods, integer, oneOf, refuse, size } from './option-check';
+import { checkRedis, type RedisSettings } from './redis-options';
+
+/** JSON of `NativeBinding.defaultOptions()`. */
+export interface Defaults {
+  readonly ttl: number | null;
+  readonly grace: number;
+  readonly softTimeout: number | null;
+  readonly hardTimeout: number | null;
+  readonly eagerRefresh: number | null;
+  readonly jitter: number;
+  readonly memory: { readonly maxBytes: number };
+  readonly hot: { readonly maxEntries: number; readonly maxBytes: number; readonly reads: ReadMode };
+  readonly redis: { readonly connectTimeout: number; readonly commandTimeout: number; readonly required: boolean };
+  readonly compression: { readonly threshold: number; readonly level: number };
+  readonly serializer: 'json';
+  readonly maxKeyBytes: number;
+  readonly maxValueBytes: number;
+}
+
+/** What a cache works with. */
+export interface CacheSettings {
+  readonly freshness: Freshness;
+  readonly codec: Codec;
+  readonly reads: ReadMode;
+  readonly strategy: ICacheStrategy | undefined;
+}
+
+export interface ManagerOptions {
+  readonly native: NativeOptions;
+  readonly hot: HotLimits | null;
+  readonly redis: RedisSettings;
+  readonly adapter: ICacheAdapter | undefined;
+  readonly cache: CacheSettings;
+}
+
+const MANAGER_NAMES = [
+  ...FRESHNESS_NAMES, 'namespace', 'version', 'memory', 'hot', 'redis', 'adapter',
+  'serializer', 'compression', 'strategy', 'maxKeyBytes', 'maxValueBytes',
+] as const; // prettier-ignore
+const CACHE_NAMES = [...FRESHNESS_NAMES, 'serializer', 'strategy', 'reads'] as const;
+const READ_MODES = ['copy', 'frozen', 'shared'] as const;
+
+/** Sizes above this do not fit the words of the boundary. */
+const MOST_VALUE_BYTES = 512 << 20;
+const MOST_KEY_BYTES = 64 << 10;
+const MOST_BYTES = Number.MAX_SAFE_INTEGER;
+
+/** Throws a `ConfigurationError`, or an `UnsupportedError` for what is named but not there yet. */
+export function checkManagerOptions(input: CacheManagerOptions | undefined, defaults: Defaults): ManagerOptions {
+  const given = checkNames<CacheManagerOptions>(CONFIGURATION, '', input ?? {}, MANAGER_NAMES);
+  const redis = checkRedis(given.redis, defaults.redis);
+  const hot = checkHot(given.hot, defaults.hot);
+  if (given.redis !== undefined && given.adapter !== undefined) {
+    refuse(CONFIGURATION, 'adapter', given.adapter, 'either redis or adapter, because there is one remote tier');
+  }
+  return {
+    native: {
+      namespace: checkNamespace(given.namespace),
+      version: checkVersion(given.version),
+      memory: checkMemory(given.memory, defaults.memory),
+      redis:
+        redis.url === null
+          ? null
+          : { url: redis.url, connectTimeout: redis.connectTimeout, commandTimeout: redis.commandTimeout },
+      adapter: given.adapter !== undefined,
+      compression: checkCompression(given.compression, defaults.compression),
+      maxKeyBytes:
+        given.maxKeyBytes === undefined
+          ? defaults.maxKeyBytes
+          : integer(CONFIGURATION, 'maxKeyBytes', given.maxKeyBytes, 1, MOST_KEY_BYTES),
+      maxValueBytes:
+        given.maxValueBytes === undefined
+          ? defaults.maxValueBytes
+          : size(CONFIGURATION, 'maxValueBytes', given.maxValueBytes, 1, MOST_VALUE_BYTES),
+    },
+    hot,
+    redis,
+    adapter: checkAdapter(given.adapter),
+    cache: {
+      freshness: overrideFreshness(CONFIGURATION, { ...defaults, ttl: defaults.ttl ?? Infinity }, given),
+      codec: checkSerializer(given.serializer) ?? codecOf(defaults.serializer),
+      reads: hot?.reads ?? 'copy',
+      strategy: checkStrategy(given.strategy),
+    },
+  };
+}
+
+/** The settings of a named cache: what it says, and its parent's for the rest. */
+export function checkCacheOptions(input: CacheOptions, parent: CacheSettings): CacheSettings {
+  const given = checkNames<CacheOptions>(CONFIGURATION, '', input, CACHE_NAMES);
+  return {
+    freshness: overrideFreshness(CONFIGURATION, parent.freshness, given),
+    codec: checkSerializer(given.serializer) ?? parent.codec,
+    reads: given.reads === undefined ? parent.reads : oneOf(CONFIGURATION, 'reads', given.reads, READ_MODES),
+    strategy: checkStrategy(given.strategy) ?? parent.strategy,
+  };
+}
+
+function checkNamespace(input: unknown): string | null {
+  if (input === undefined) return null;
+  escapeName('option namespace', input);
+  return input as string;
+}
+
+function checkVersion(input: unknown): string | null {
+  if (input === undefined) return null;
+  const isNumber = typeof input === 'number' && Number.isFinite(input);
+  if (!isNumber && (typeof input !== 'string' || input === ''))
+    refuse(CONFIGURATION, 'version', input, 'a number or a non-empty string');
+  return String(input);
+}
+
+function checkMemory(input: MemoryOptions | false | undefined, defaults: Defaults['memory']): NativeOptions['memory'] {
+  if (input === false) return null;
+  const given = checkNames<MemoryOptions>(CONFIGURATION, 'memory.', input ?? {}, ['maxBytes']);
+  return {
+    maxBytes:
+      given.maxBytes === undefined
+        ? defaults.maxBytes
+        : size(CONFIGURATION, 'memory.maxBytes', given.maxBytes, 1, MOST_BYTES),
+  };
+}
+
+function checkHot(
+  input: HotOptions | false | undefined,
+  defaults: Defaults['hot'],
+): (HotLimits & { reads: ReadMode }) | null {
+  if (input === false) return null;
+  const given = checkNames<HotOptions>(CONFIGURATION, 'hot.', input ?? {}, ['maxEntries', 'maxBytes', 'reads']);
+  return {
+    maxEntries:
+      given.maxEntries === undefined
+        ? defaults.maxEntries
+        : integer(CONFIGURATION, 'hot.maxEntries', given.maxEntries, 1, MOST_BYTES),
+    maxBytes:
+      given.maxBytes === undefined
+        ? defaults.maxBytes
+        : size(CONFIGURATION, 'hot.maxBytes', given.maxBytes, 1, MOST_BYTES),
+    reads: given.reads === undefined ? defaults.reads : oneOf(CONFIGURATION, 'hot.reads', given.reads, READ_MODES),
+  };
+}
+
+function checkCompression(
+  input: CompressionOptions | false | undefined,
+  defaults: Defaults['compression'],
+): NativeOptions['compression'] {
+  if (input === false) return null;
+  const given = checkNames<CompressionOptions>(CONFIGURATION, 'compression.', input ?? {}, ['threshold', 'level']);
+  return {
+    threshold:
+      given.threshold === undefined
+        ? defaults.threshold
+        : size(CONFIGURATION, 'compression.threshold', given.threshold, 0, MOST_BYTES),
+    level: given.level === undefined ? defaults.level : integer(CONFIGURATION, 'compression.level', given.level, 1, 19),
+  };
+}
+
+function checkSerializer(input: 'json' | ISerializer | undefined): Codec | undefined {
+  if (input === undefined) return undefined;
+  if (input === 'json') return codecOf('json');
+  if (!hasMethods(input, ['serialize', 'deserialize']) || typeof input.name !== 'string') {
+    refuse(CONFIGURATION, 'serializer', input, "'json', or an object with id, name, serialize() and deserialize()");
+  }
+  integer(CONFIGURATION, 'serializer.id', input.id, 128, 255);
+  return codecOf(input);
+}
+
+function checkStrategy(input: ICacheStrategy | undefined): ICacheStrategy | undefined {
+  if (input === undefined || hasMethods(input, ['ttl'])) return input;
+  return refuse(CONFIGURATION, 'strategy', input, 'an object with ttl()');
+}
+
+function checkAdapter(input: ICacheAdapter | undefined): ICacheAdapter | undefined {
+  if (
+    input === undefined ||
+    (hasMethods(input, ['getMany', 'setMany', 'deleteMany']) && typeof input.name === 'string')
+  )
+    return input;
+  return refuse(CONFIGURATION, 'adapter', input, 'an object with name, getMany(), setMany() and deleteMany()');
+}

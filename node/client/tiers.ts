@@ -1,0 +1,130 @@
+/** What all caches of a manager share: the session with the engine, the hot tier, the limits, the running loads. */
+import type { CacheStats, ReadMode } from '../../index';
+import type { Codec } from './codec';
+import { ConfigurationError } from './errors';
+import type { Flight } from './flight';
+import { HotTier } from './hot-tier';
+import type { NativeBinding } from './native';
+import type { ManagerOptions } from './options';
+import { RemoteWatch } from './remote-watch';
+import type { Reports } from './reports';
+import { closedError, Session } from './session';
+import { Space } from './space';
+
+/** `close` waits no longer than this for loaders and for the engine's last writes, each. */
+const CLOSE_LIMIT_MS = 5_000;
+
+export class Tiers {
+  readonly session: Session;
+  readonly hot: HotTier;
+  readonly hasHot: boolean;
+  /** There is a tier below L1, so that a miss of L1 says nothing yet. */
+  readonly hasRemote: boolean;
+  readonly maxKeyBytes: number;
+  readonly maxValueBytes: number;
+  /** Longest time that one command of the remote tier takes; 0 without one. */
+  readonly remoteLimit: number;
+  /** Loads that have not ended, those that nobody waits for included. */
+  readonly flights = new Set<Flight>();
+  readonly watch: RemoteWatch | undefined;
+  /** Values that could not be decoded. */
+  damaged = 0;
+  closed = false;
+
+  private readonly spaces = new Map<string, Space>();
+  private onIdle: (() => void) | undefined;
+
+  constructor(
+    binding: NativeBinding,
+    private readonly options: ManagerOptions,
+    readonly reports: Reports,
+    readonly random: () => number,
+  ) {
+    this.hasHot = options.hot !== null;
+    this.hasRemote = options.native.redis !== null || options.native.adapter;
+    this.maxKeyBytes = options.native.maxKeyBytes;
+    this.maxValueBytes = options.native.maxValueBytes;
+    this.remoteLimit = this.hasRemote ? options.redis.commandTimeout : 0;
+    this.session = new Session(binding, options.native, options.adapter, {
+      defect: (error) => reports.defect(error),
+      idle: () => this.noticeIdle(),
+      sweep: () => this.hot.sweep(),
+    });
+    this.hot = new HotTier(this.session.mirror, this.session.clock, options.hot ?? { maxEntries: 0, maxBytes: 0 });
+    this.watch = this.hasRemote ? new RemoteWatch(() => this.session.stats().remote.state, reports) : undefined;
+  }
+
+  /** The key space of a path; its encoding and its way of handing out are the same for all who use it. */
+  space(path: string, codec: Codec, reads: ReadMode): Space {
+    const known = this.spaces.get(path);
+    if (known === undefined) {
+      const space = new Space(this, path, codec, reads);
+      this.spaces.set(path, space);
+      return space;
+    }
+    if (known.codec.id !== codec.id) throw clash(path, 'serializer', codec.name, known.codec.name);
+    if (known.reads !== reads) throw clash(path, 'reads', reads, known.reads);
+    return known;
+  }
+
+  /** Drops the decoded values of a namespace and of those nested in it. */
+  clearHot(path: string): void {
+    for (const space of this.spaces.values()) {
+      if (path === '' || space.path === path || space.path.startsWith(`${path}/`)) this.hot.clear(space.hot);
+    }
+  }
+
+  /** A load has ended. */
+  land(flight: Flight): void {
+    this.flights.delete(flight);
+    if (this.flights.size === 0) this.noticeIdle();
+  }
+
+  stats(): CacheStats {
+    const { hits, misses, entries, bytes, evictions } = this.hot;
+    const native = this.session.stats();
+    const remote = { ...native.remote, rejected: native.remote.rejected + this.damaged };
+    return { hot: { hits, misses, entries, bytes, evictions }, ...native, remote };
+  }
+
+  /** Call once. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.hot.close();
+    for (const flight of this.flights) flight.abort();
+    await this.idle(CLOSE_LIMIT_MS);
+    for (const flight of this.flights) flight.abandon(closedError());
+    this.watch?.stop();
+    await this.session.close(CLOSE_LIMIT_MS);
+    try {
+      await this.options.adapter?.close?.();
+    } catch (error) {
+      this.watch?.failed(`The adapter could not be closed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  private get isIdle(): boolean {
+    return this.flights.size === 0 && this.session.waiting === 0;
+  }
+
+  private async idle(limit: number): Promise<void> {
+    if (this.isIdle) return;
+    this.session.flush();
+    await new Promise<void>((resolve) => {
+      const giveUp = setTimeout(resolve, limit);
+      this.onIdle = () => {
+        clearTimeout(giveUp);
+        resolve();
+      };
+    });
+  }
+
+  private noticeIdle(): void {
+    if (this.isIdle) this.onIdle?.();
+  }
+}
+
+function clash(path: string, option: string, got: string, used: string): ConfigurationError {
+  const message = `The namespace '${path}' is in use with ${option} '${used}'; '${got}' was asked for, expected the same.`;
+  return new ConfigurationError('E_TURBOCACHE_CLASH', message, { option, got, expected: used });
+}

@@ -1,0 +1,60 @@
+/** A caller's wait for a load, no longer than its own limits allow; the load goes on without it. */
+import { LoaderTimeoutError } from './errors';
+import type { Flight } from './flight';
+import type { Freshness } from './freshness';
+import { errorOutcome, type Outcome } from './outcome';
+
+/** Above this, `setTimeout` fires at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/**
+ * The soft limit counts when there is an old value, the hard one always; both from the loader's start, or from the
+ * caller's, if that is later. Until a loader runs in this isolate, one elsewhere may be what is waited for: then the hard
+ * limit counts too, but on top of what a slow remote tier may take, so that a slow cache never looks like a slow loader.
+ */
+export function waitFor(flight: Flight, limits: Freshness, remoteLimit: number): Promise<Outcome> {
+  const { softTimeout, hardTimeout } = limits;
+  flight.waiters++;
+  if (softTimeout === null && hardTimeout === null) return flight.outcome;
+
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout | undefined;
+    let done = false;
+    const finish = (outcome: Outcome): void => {
+      if (done) return;
+      done = true;
+      clearTimeout(timer);
+      flight.waiters--;
+      resolve(outcome);
+    };
+    const giveUp = (): void => finish(flight.stale ?? errorOutcome(timeoutError(flight.key, hardTimeout)));
+    const arm = (limit: number): void => {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, Math.min(limit, LONGEST_TIMER));
+    };
+    const loading = (): void => {
+      if (done) return;
+      const limit =
+        flight.stale !== undefined && softTimeout !== null
+          ? Math.min(softTimeout, hardTimeout ?? Infinity)
+          : hardTimeout;
+      if (limit === null) return;
+      if (limit === 0 && flight.stale !== undefined) finish(flight.stale);
+      else arm(limit);
+    };
+
+    void flight.outcome.then(finish);
+    if (flight.loading) return loading();
+    if (hardTimeout !== null) arm(hardTimeout + remoteLimit);
+    flight.onLoading.push(loading);
+  });
+}
+
+function timeoutError(key: string, hardTimeout: number | null): LoaderTimeoutError {
+  const message = `The loader of key '${key}' needed longer than ${hardTimeout} ms (hardTimeout), and there is no older value; it goes on in the background.`;
+  return new LoaderTimeoutError('E_TURBOCACHE_LOADER_TIMEOUT', message, {
+    key,
+    option: 'hardTimeout',
+    expected: `a value within ${hardTimeout} ms`,
+  });
+}
