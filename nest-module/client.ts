@@ -1,0 +1,37 @@
+/**
+ * The one door to the client: nothing else in this folder imports it. Types are the published ones (`index.d.ts`), so
+ * that declarations of `turbocache-js/nest` and of `turbocache-js` speak of the same classes.
+ */
+import type * as api from 'turbocache-js';
+import * as implementation from '../node/client/index';
+
+const client = implementation as unknown as typeof api;
+
+export const CacheManager: typeof api.CacheManager = client.CacheManager;
+export type CacheManager = api.CacheManager;
+
+export const TurboCacheError: typeof api.TurboCacheError = client.TurboCacheError;
+export type TurboCacheError = api.TurboCacheError;
+
+export const ConfigurationError: typeof api.ConfigurationError = client.ConfigurationError;
+export type ConfigurationError = api.ConfigurationError;
+
+export const DecoratorError: typeof api.DecoratorError = client.DecoratorError;
+export type DecoratorError = api.DecoratorError;
+
+export const UnsupportedError: typeof api.UnsupportedError = client.UnsupportedError;
+export type UnsupportedError = api.UnsupportedError;
+
+export type {
+  Cache,
+  CacheManagerOptions,
+  CacheOptions,
+  EntryOptions,
+  ErrorDetails,
+  FreshnessOptions,
+  IKeyGenerator,
+  KeyContext,
+  LoaderContext,
+  Ttl,
+  TurboCacheErrorCode,
+} from 'turbocache-js';

@@ -1,0 +1,37 @@
+/** Keys that `@TurboCacheKey` declares beside the method, for all cache decorators above it. */
+import { type CompiledKey, compileKey, defaultKey, type KeyPart, type KeySource } from '../key/key-source';
+import type { Target } from '../method/decorate';
+import type { ResultContext } from '../method/call';
+import { decoratorError, type Site } from './site';
+
+export interface DeclaredKey {
+  source?: KeySource<ResultContext>;
+  parts: KeyPart[];
+}
+
+const declared = new WeakMap<object, Map<string | symbol, DeclaredKey>>();
+
+export function declaredKey({ prototype, key }: Target): DeclaredKey | undefined {
+  return declared.get(prototype)?.get(key);
+}
+
+/** What is declared for a method so far, to be added to. */
+export function declareKey({ prototype, key }: Target): DeclaredKey {
+  const ofClass = declared.get(prototype) ?? new Map<string | symbol, DeclaredKey>();
+  const ofMethod = ofClass.get(key) ?? { parts: [] };
+  declared.set(prototype, ofClass.set(key, ofMethod));
+  return ofMethod;
+}
+
+/** The key of a decorator: its own option, else what `@TurboCacheKey` says, else class, method and arguments. */
+export function keyFor(own: KeySource<ResultContext> | undefined, site: Site, target: Target): CompiledKey {
+  const beside = declaredKey(target);
+  if (own !== undefined && beside !== undefined) {
+    throw decoratorError(site, 'there are two keys, this one and @TurboCacheKey', {
+      option: 'key',
+      expected: 'one of them',
+    });
+  }
+  const source = own ?? beside?.source;
+  return source === undefined ? defaultKey(site, beside?.parts) : compileKey(source, site);
+}

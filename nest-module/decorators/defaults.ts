@@ -1,0 +1,35 @@
+/** `@TurboCacheDefaults`: options that all cache decorators of a class share. */
+import type { FreshnessOptions } from '../client';
+import { checkOptions, FRESHNESS } from './check-options';
+import type { TurboCacheDefaultsOptions } from './options';
+
+const defaults = new WeakMap<object, TurboCacheDefaultsOptions>();
+
+/** Options for every cache decorator of the class and of those that extend it. A decorator's own options win. */
+export function TurboCacheDefaults(options: TurboCacheDefaultsOptions): ClassDecorator {
+  return (type) => {
+    checkOptions(options, ['cache', ...FRESHNESS], {
+      decorator: '@TurboCacheDefaults',
+      className: type.name,
+      methodName: '*',
+    });
+    defaults.set(type.prototype as object, { ...options });
+  };
+}
+
+/** The defaults of a class, those of the classes it extends included, the nearest first. */
+export function defaultsOf(type: { prototype: unknown }): TurboCacheDefaultsOptions {
+  let level = type.prototype as object | null;
+  let merged: TurboCacheDefaultsOptions = {};
+  while (level !== null) {
+    merged = { ...defaults.get(level), ...merged };
+    level = Object.getPrototypeOf(level) as object | null;
+  }
+  return merged;
+}
+
+/** Those of `options` that say how long a value lives, and that were given. */
+export function freshnessOf(options: object): FreshnessOptions {
+  const given = options as Record<string, unknown>;
+  return Object.fromEntries(FRESHNESS.filter((name) => given[name] !== undefined).map((name) => [name, given[name]]));
+}

@@ -1,0 +1,64 @@
+/** What the decorators accept. */
+import type { FreshnessOptions, Ttl } from '../client';
+import type { KeySource } from '../key/key-source';
+import type { CallContext, ResultContext } from '../method/call';
+
+/** Tags: texts or templates (`'user:#{id}'`, `'city:#{result.city}'`), or a function of the call and its result. */
+export type TagSource = readonly string[] | ((context: ResultContext) => readonly string[]);
+
+/** What `@TurboCache` and `@TurboCachePut` have in common. Options left out come from the class, the cache, the module. */
+export interface StoreOptions extends Omit<FreshnessOptions, 'ttl'> {
+  /** Name of a cache (`forFeature`) or of a manager (`forRoot({ name })`). @default the default manager */
+  cache?: string;
+  /** Time a value is fresh: milliseconds, a text with a unit, `null` for ever, or a function of the call and its result. */
+  ttl?: Ttl | ((context: ResultContext) => Ttl);
+  /** Labels of the entry, for `@TurboCacheEvict({ tags })` and `invalidateTags`. */
+  tags?: TagSource;
+  /** Asked after the method: `true` = the result is returned, but not stored. */
+  unless?: (context: ResultContext) => boolean;
+  /** What the method returns, when its type does not say so (`design:returntype`): an Observable or a promise. */
+  returns?: 'promise' | 'observable';
+}
+
+export interface TurboCacheOptions extends StoreOptions {
+  /** Key of the entry. @default class + method + arguments, or those marked with `@TurboCacheKey()` */
+  key?: KeySource;
+  /** Asked before the method: `false` = the cache is neither read nor written. */
+  condition?: (context: CallContext) => boolean;
+}
+
+export interface TurboCachePutOptions extends StoreOptions {
+  /** Key of the entry; may use the result: `'user:#{result.id}'`. @default as for `@TurboCache` */
+  key?: KeySource<ResultContext>;
+  /** Asked after the method: `false` = nothing is stored. */
+  condition?: (context: ResultContext) => boolean;
+}
+
+export interface TurboCacheEvictOptions {
+  /** Name of a cache (`forFeature`) or of a manager (`forRoot({ name })`). @default the default manager */
+  cache?: string;
+  /** Key or keys to remove; may use the result, unless `when` is `'before'` or `'always'`. */
+  key?: KeySource<ResultContext> | readonly KeySource<ResultContext>[];
+  /** Removes every entry that carries one of these tags. */
+  tags?: TagSource;
+  /** Removes every entry of the cache. */
+  all?: boolean;
+  /** Glob of keys. Not yet supported: answers `E_TURBOCACHE_UNSUPPORTED`. */
+  pattern?: string;
+  /**
+   * - `success`: after the method, if it did not throw.
+   * - `before`: before the method, whatever becomes of it.
+   * - `always`: after the method, even if it threw.
+   * @default 'success'
+   */
+  when?: 'success' | 'before' | 'always';
+  /** `false` = nothing is removed. Asked when the eviction is due. */
+  condition?: (context: ResultContext) => boolean;
+  /** What the method returns, when its type does not say so (`design:returntype`): an Observable or a promise. */
+  returns?: 'promise' | 'observable';
+}
+
+/** Options that all cache decorators of a class share; a decorator's own win. */
+export interface TurboCacheDefaultsOptions extends FreshnessOptions {
+  cache?: string;
+}

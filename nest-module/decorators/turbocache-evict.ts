@@ -1,0 +1,121 @@
+/** `@TurboCacheEvict`: what the method changes is removed from the cache. */
+import { limitKey } from '../key/limit';
+import type { KeySource } from '../key/key-source';
+import { compileKey } from '../key/key-source';
+import { compileTags } from '../key/tags';
+import type { MethodCall, ResultContext } from '../method/call';
+import { type Around, decorateMethod, type Target, type TurboCacheMethodDecorator } from '../method/decorate';
+import { reportFailure, type Scope, ScopeFinder } from '../method/scope';
+import { checkOptions } from './check-options';
+import { declaredKey, keyFor } from './declared-key';
+import type { TurboCacheEvictOptions } from './options';
+import { decoratorError, type Site, unsupported } from './site';
+
+/**
+ * Removes entries when the method has succeeded (see `when`); the promise resolves when they are gone, so that the
+ * caller's next read is fresh. A failure of the cache never fails the method.
+ *
+ * @param options A key template, or options: `key` (one or several), `tags`, `all`, in any combination.
+ */
+export function TurboCacheEvict(options: string | TurboCacheEvictOptions = {}): TurboCacheMethodDecorator {
+  const given = typeof options === 'string' ? { key: options } : options;
+  return decorateMethod({
+    decorator: '@TurboCacheEvict',
+    options: given,
+    compile(site, target) {
+      const when = given.when ?? 'success';
+      const place = site(when === 'success' ? 'after' : 'before');
+      checkOptions(given, ['key', 'cache', 'tags', 'all', 'pattern', 'when', 'condition', 'returns'], place);
+      const evict = evicting(given, place, target);
+      return { around: AROUND[when](new ScopeFinder(given), evict), namesClass: false };
+    },
+  });
+}
+
+type Evict = (scope: Scope | undefined, call: MethodCall) => Promise<void>;
+
+const AROUND: Readonly<
+  Record<NonNullable<TurboCacheEvictOptions['when']>, (scopes: ScopeFinder, evict: Evict) => Around>
+> = {
+  success: (scopes, evict) => async (registry, call, proceed) => {
+    const result = await proceed();
+    await evict(scopes.find(registry, call), call.withResult(result));
+    return result;
+  },
+  before: (scopes, evict) => async (registry, call, proceed) => {
+    await evict(scopes.find(registry, call), call);
+    return proceed();
+  },
+  always: (scopes, evict) => async (registry, call, proceed) => {
+    try {
+      return await proceed();
+    } finally {
+      await evict(scopes.find(registry, call), call);
+    }
+  },
+};
+
+function evicting(options: TurboCacheEvictOptions, site: Site, target: Target): Evict {
+  const removals = removalsOf(options, site, target);
+  return async (scope, call) => {
+    if (scope === undefined) return;
+    if (options.condition !== undefined && !holds(options.condition, scope, call)) return;
+    await Promise.all(removals.map((remove) => attempt(remove, scope, call)));
+  };
+}
+
+/** Each removal fails alone: a key that cannot be made does not keep the tags from being dropped. */
+async function attempt(remove: Removal, scope: Scope, call: MethodCall): Promise<void> {
+  try {
+    await remove(scope, call);
+  } catch (error) {
+    reportFailure(scope, call, 'evict', error);
+  }
+}
+
+type Removal = (scope: Scope, call: MethodCall) => Promise<unknown>;
+
+function removalsOf(options: TurboCacheEvictOptions, site: Site, target: Target): Removal[] {
+  if (options.pattern !== undefined) {
+    throw unsupported(site, 'not there yet', {
+      option: 'pattern',
+      got: options.pattern,
+      expected: '`key`, `tags` or `all`',
+    });
+  }
+  const tags = compileTags(options.tags, site);
+  // Deletes made in one turn travel together, so there is nothing to gain from one call for all keys.
+  const removals: Removal[] = keysOf(options, site, target).map(
+    (keyOf) => (scope, call) => scope.cache.delete(limitKey(keyOf(call), scope.hashKeysAbove)),
+  );
+  if (tags !== undefined) removals.push(({ cache }, call) => cache.invalidateTags(tags.of(call)));
+  if (options.all === true) removals.push(({ cache }) => cache.clear());
+  if (removals.length > 0) return removals;
+  throw decoratorError(site, 'it says nothing about what to remove', {
+    expected: '`key`, `tags`, `all: true`, or @TurboCacheKey',
+  });
+}
+
+function keysOf(
+  { key, tags, all }: TurboCacheEvictOptions,
+  site: Site,
+  target: Target,
+): ((call: MethodCall) => string)[] {
+  if (isList(key)) return key.map((source) => compileKey(source, site).of);
+  const nothingElse = tags === undefined && all !== true;
+  return key !== undefined || (nothingElse && declaredKey(target) !== undefined) ? [keyFor(key, site, target).of] : [];
+}
+
+function isList(key: TurboCacheEvictOptions['key']): key is readonly KeySource<ResultContext>[] {
+  return Array.isArray(key);
+}
+
+/** A condition that fails evicts: too fresh is safe, too old is not. */
+function holds(condition: NonNullable<TurboCacheEvictOptions['condition']>, scope: Scope, call: MethodCall): boolean {
+  try {
+    return condition(call as MethodCall & ResultContext);
+  } catch (error) {
+    reportFailure(scope, call, 'condition', error);
+    return true;
+  }
+}

@@ -1,0 +1,60 @@
+/** `@TurboCachePut`: the method always runs, and its result replaces what the cache holds. */
+import { limitKey } from '../key/limit';
+import { compileTags } from '../key/tags';
+import type { MethodCall, ResultContext } from '../method/call';
+import { decorateMethod, type TurboCacheMethodDecorator } from '../method/decorate';
+import { reportFailure, type Scope, ScopeFinder } from '../method/scope';
+import { checkOptions, FRESHNESS } from './check-options';
+import { keyFor } from './declared-key';
+import type { TurboCachePutOptions } from './options';
+
+/**
+ * Stores the method's result after each call; the promise resolves when it is stored, so that the caller's next read
+ * sees it. Nothing is stored when the method throws or its result is `undefined`.
+ *
+ * @param options A key template, which may use `#{result.…}`, or options.
+ */
+export function TurboCachePut(options: string | TurboCachePutOptions = {}): TurboCacheMethodDecorator {
+  const given = typeof options === 'string' ? { key: options } : options;
+  return decorateMethod({
+    decorator: '@TurboCachePut',
+    options: given,
+    compile(site, target) {
+      const after = site('after');
+      checkOptions(given, ['key', 'cache', 'tags', 'condition', 'unless', 'returns', ...FRESHNESS], after);
+      const key = keyFor(given.key, after, target);
+      const store = storing(given, key.of, compileTags(given.tags, after)?.of);
+      const scopes = new ScopeFinder(given);
+      return {
+        namesClass: key.namesClass,
+        around: async (registry, call, proceed) => {
+          const result = await proceed();
+          const scope = scopes.find(registry, call);
+          if (scope !== undefined && result !== undefined) await store(scope, call.withResult(result));
+          return result;
+        },
+      };
+    },
+  });
+}
+
+type Store = (scope: Scope, call: MethodCall & ResultContext) => Promise<void>;
+
+function storing(
+  { condition, unless, ttl }: TurboCachePutOptions,
+  keyOf: (call: MethodCall) => string,
+  tagsOf: ((call: MethodCall) => readonly string[]) | undefined,
+): Store {
+  return async (scope, call) => {
+    try {
+      if (condition?.(call) === false || unless?.(call) === true) return;
+      await scope.cache.set(limitKey(keyOf(call), scope.hashKeysAbove), call.result as unknown, {
+        ...scope.freshness,
+        ...(typeof ttl === 'function' ? { ttl: ttl(call) } : {}),
+        ...(tagsOf === undefined ? {} : { tags: tagsOf(call) }),
+      });
+    } catch (error) {
+      reportFailure(scope, call, 'write', error);
+    }
+  };
+}

@@ -1,0 +1,34 @@
+/** `turbocache-js/nest`: the NestJS side of the cache. */
+export { TurboCacheModule } from './module/turbocache.module';
+export type {
+  FeatureCache,
+  TurboCacheModuleExtras,
+  TurboCacheModuleOptions,
+  TurboCacheOptionsFactory,
+} from './module/module-options';
+export { getCacheToken, InjectCache } from './module/tokens';
+
+export { TurboCache } from './decorators/turbocache';
+export { TurboCacheEvict } from './decorators/turbocache-evict';
+export { TurboCachePut } from './decorators/turbocache-put';
+export { TurboCacheKey } from './decorators/turbocache-key';
+export { TurboCacheDefaults } from './decorators/defaults';
+export type {
+  StoreOptions,
+  TagSource,
+  TurboCacheDefaultsOptions,
+  TurboCacheEvictOptions,
+  TurboCacheOptions,
+  TurboCachePutOptions,
+} from './decorators/options';
+export type { TurboCacheKeyDecorator } from './decorators/turbocache-key';
+export type { TurboCacheMethodDecorator } from './method/decorate';
+export type { CallContext, ResultContext } from './method/call';
+export type { KeySource } from './key/key-source';
+export { cacheKey } from './key/cache-key';
+
+export { bindCache, type BindOptions } from './registry/binding';
+export type { CacheFailure, CacheFailureHandler } from './registry/failure';
+
+export { TurboCacheInterceptor } from './interceptor/turbocache.interceptor';
+export { TurboCacheRoute, type TurboCacheRouteOptions } from './interceptor/route-options';

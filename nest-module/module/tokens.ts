@@ -1,0 +1,21 @@
+/** Injection tokens. Texts, so that Nest's own errors about a missing one can be read. */
+import { Inject } from '@nestjs/common';
+import { CacheManager } from '../client';
+
+/** Token of a named cache (`forFeature`) or manager (`forRoot({ name })`); without a name, of the default manager. */
+export function getCacheToken(name?: string): string | typeof CacheManager {
+  return name === undefined ? CacheManager : `TurboCache(${name})`;
+}
+
+/**
+ * Injects a named cache or manager; without a name the default `CacheManager`, which can also be injected by its type
+ * alone.
+ */
+export function InjectCache(name?: string): ParameterDecorator & PropertyDecorator {
+  return Inject(getCacheToken(name));
+}
+
+/** A manager under a token that the whole application sees, whether or not its module is global. */
+export function managerToken(name: string | undefined): string {
+  return `TurboCacheManager(${name ?? 'default'})`;
+}
