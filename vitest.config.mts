@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
-const RULES = ['__test__/layers.test.ts'];
+const RULES = ['__test__/layers.test.ts', '__test__/lockfile.test.ts'];
 
 export default defineConfig({
   resolve: {

@@ -19,7 +19,7 @@ let sink;
 
 /** What a service does all day: `await cache.get(key)` for a key that is there. */
 export const hit = {
-  title: 'awaited get of 1,000 keys that are there, a 249-byte object',
+  title: `awaited get of 1,000 keys that are there, an object of ${JSON.stringify(valueOf(0)).length} bytes as JSON`,
   operations: 200_000,
   async open() {
     const managers = ['copy', 'frozen', 'shared'].map((reads) => new CacheManager({ hot: { reads }, ttl: TTL }));
