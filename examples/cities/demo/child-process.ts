@@ -1,12 +1,15 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { Ready } from './messages';
+import type { DemoMessage, TimeMethod } from './messages';
 
 /** How long a process may take to end by itself before it is killed, in milliseconds. */
 const PATIENCE = 5_000;
 
+type Kind = DemoMessage['kind'];
+type MessageOf<K extends Kind> = Extract<DemoMessage, { kind: K }>;
+
 /** A Node process of the demo, with a channel for messages. */
-export class DemoProcess<Message extends { kind: string }> {
+export class DemoProcess {
   private readonly child: ChildProcess;
 
   constructor(
@@ -21,17 +24,15 @@ export class DemoProcess<Message extends { kind: string }> {
   }
 
   /** Resolves to the port once the process serves; on the way there, other messages go to `meanwhile`. */
-  async ready(meanwhile?: (message: Exclude<Message, Ready>) => void): Promise<number> {
-    return (
-      (await this.receive('ready' as Message['kind'], meanwhile as (message: Message) => void)) as unknown as Ready
-    ).port;
+  async ready(meanwhile?: (message: DemoMessage) => void): Promise<number> {
+    return (await this.receive('ready', meanwhile)).port;
   }
 
-  /** Sends a message and resolves to the next answer of the given kind. */
-  async ask<Kind extends Message['kind']>(question: object, kind: Kind): Promise<Extract<Message, { kind: Kind }>> {
+  /** Sends a question and resolves to the next answer of the given kind. */
+  ask<K extends Kind>(question: TimeMethod, kind: K): Promise<MessageOf<K>> {
     const answer = this.receive(kind);
     this.child.send(question);
-    return (await answer) as Extract<Message, { kind: Kind }>;
+    return answer;
   }
 
   /** Closes the channel, which tells the process to end, and waits until it has. Having to kill it is an error. */
@@ -42,25 +43,23 @@ export class DemoProcess<Message extends { kind: string }> {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), PATIENCE);
     await ended;
     clearTimeout(timer);
-    if (this.child.signalCode === 'SIGKILL')
-      throw new Error(`${this.name}: did not end by itself within ${PATIENCE} ms`);
+    if (this.child.signalCode !== null) throw new Error(`${this.name}: did not end by itself (${this.ending()})`);
+    if (this.child.exitCode !== 0) throw new Error(`${this.name}: ended with an error (${this.ending()})`);
   }
 
-  private hasEnded(): boolean {
-    return this.child.exitCode !== null || this.child.signalCode !== null;
-  }
-
-  private receive(kind: Message['kind'], others?: (message: Message) => void): Promise<Message> {
+  private receive<K extends Kind>(kind: K, others?: (message: DemoMessage) => void): Promise<MessageOf<K>> {
     return new Promise((resolve, reject) => {
-      if (this.hasEnded()) return reject(this.endedBefore(kind));
-      const onMessage = (message: Message): void => {
+      const refuse = (): void => reject(new Error(`${this.name}: ended before it was ${kind} (${this.ending()})`));
+      if (this.hasEnded()) return refuse();
+
+      const onMessage = (message: DemoMessage): void => {
         if (message.kind !== kind) return others?.(message);
         finish();
-        resolve(message);
+        resolve(message as MessageOf<K>);
       };
       const onExit = (): void => {
         finish();
-        reject(this.endedBefore(kind));
+        refuse();
       };
       const finish = (): void => {
         this.child.off('message', onMessage);
@@ -71,9 +70,11 @@ export class DemoProcess<Message extends { kind: string }> {
     });
   }
 
-  private endedBefore(kind: string): Error {
-    return new Error(
-      `${this.name}: ended before it was ${kind} (${this.child.signalCode ?? `exit code ${this.child.exitCode}`})`,
-    );
+  private hasEnded(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  private ending(): string {
+    return this.child.signalCode ?? `exit code ${this.child.exitCode}`;
   }
 }

@@ -4,7 +4,6 @@ import { startDatabase } from './database-process';
 import { expect } from './expect';
 import { HttpClient } from './http-client';
 import { askInTurn, measure, readTiers, tiersText, type Measured } from './measured-queries';
-import type { TimeMethod } from './messages';
 import { median, percentile } from './percentiles';
 import { startService, type Service } from './service-process';
 import type { Stage } from './stage';
@@ -56,7 +55,7 @@ async function compareMethodCalls({ process }: Service, places: readonly WorldPl
   const rows: string[][] = [];
   for (const { title, queries } of workload(places, 1)) {
     const calls = queries.map(({ call }) => call);
-    const { firstCall, hit } = await process.ask<'timed'>({ kind: 'time-method', calls } satisfies TimeMethod, 'timed');
+    const { firstCall, hit } = await process.ask({ kind: 'time-method', calls }, 'timed');
     expect(hit.tiers.loader === 0, `${title}: later calls are hits`, hit.tiers);
     rows.push([
       title,

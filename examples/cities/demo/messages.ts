@@ -3,17 +3,17 @@ import type { FillProgress } from '../database/fill';
 import type { MethodTiming } from '../service/method-timing';
 import type { MethodCall } from './workload';
 
-export interface Ready {
-  kind: 'ready';
-  port: number;
-}
-
-export type DatabaseMessage = Ready | ({ kind: 'progress' } & FillProgress);
+/** To the demo. */
+export type DemoMessage =
+  /** The process serves on this port. */
+  | { kind: 'ready'; port: number }
+  /** From the database. */
+  | ({ kind: 'progress' } & FillProgress)
+  /** From a service, in answer to {@link TimeMethod}. */
+  | ({ kind: 'timed' } & MethodTiming);
 
 /** Asks a service process to time calls of its own methods, without HTTP. */
 export interface TimeMethod {
   kind: 'time-method';
   calls: MethodCall[];
 }
-
-export type ServiceMessage = Ready | ({ kind: 'timed' } & MethodTiming);

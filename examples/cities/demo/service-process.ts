@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { DemoProcess } from './child-process';
 import { HttpClient } from './http-client';
-import type { ServiceMessage } from './messages';
 import { withProgressLine } from './progress-line';
 import type { Stage } from './stage';
 
 /** A running service: its process, and a client over one connection. */
 export interface Service {
-  process: DemoProcess<ServiceMessage>;
+  process: DemoProcess;
   port: number;
   client: HttpClient;
 }
@@ -24,9 +23,7 @@ export async function startService(
       DATABASE_PORT: `${databasePort}`,
       ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
     };
-    const process = await stage.own(
-      () => new DemoProcess<ServiceMessage>(name, join(__dirname, '../service/main.js'), environment),
-    );
+    const process = await stage.own(() => new DemoProcess(name, join(__dirname, '../service/main.js'), environment));
     const port = await process.ready();
     const client = new HttpClient(port);
     await stage.own(() => ({ stop: async () => client.close() }));

@@ -9,7 +9,7 @@ export const NEWCOMERS = 1_000;
 /** A query whose answer an update of a place's population changes, and the figure in the answer that must change by as much. */
 export interface AffectedQuery extends Query {
   title: string;
-  figure(body: unknown): number;
+  figure: (body: unknown) => number;
 }
 
 export function affectedQueries(place: WorldPlace): AffectedQuery[] {

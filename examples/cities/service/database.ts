@@ -5,8 +5,8 @@ import type { OnApplicationShutdown } from '@nestjs/common';
 import type { SqlAnswer, SqlRequest, SqlValue } from '../database/sql-protocol';
 
 interface Waiting {
-  resolve(rows: unknown[]): void;
-  reject(error: Error): void;
+  resolve: (rows: unknown[]) => void;
+  reject: (error: Error) => void;
 }
 
 /** The service's connection to the database process. */
