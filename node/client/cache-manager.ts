@@ -8,6 +8,7 @@ import { escapeName } from './key';
 import { checkManagerOptions, type Defaults } from './options';
 import { Reports } from './reports';
 import { closedError } from './session';
+import { Spaces } from './spaces';
 import { Tiers } from './tiers';
 
 export class CacheManager extends EventEmitter<Public.CacheManagerEvents> implements Public.CacheManager {
@@ -23,7 +24,7 @@ export class CacheManager extends EventEmitter<Public.CacheManagerEvents> implem
     const checked = checkManagerOptions(options, JSON.parse(native.defaultOptions()) as Defaults);
     this.#tiers = new Tiers(native, checked, new Reports(this), Math.random);
     this.namespacePath = options?.namespace === undefined ? '' : escapeName('option namespace', options.namespace);
-    this.#root = new NamespaceCache(this.#tiers, this.namespacePath, '', checked.cache);
+    this.#root = new NamespaceCache(new Spaces(this.#tiers), this.namespacePath, '', checked.cache);
     this.#ready = { required: checked.redis.required, limit: checked.redis.connectTimeout };
   }
 

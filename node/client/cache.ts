@@ -9,6 +9,7 @@ import { Flight, type LoadRequest } from './flight';
 import { resolveEntryOptions, TtlRule, type EntryFreshness } from './freshness';
 import { NEVER, type Captured } from './hot-tier';
 import { checkKey, escapeName, joinPath } from './key';
+import type { SharedLoad } from './load';
 import { Flag, Op, ReadStatus, Status, Word } from './native';
 import { checkCacheOptions, type CacheSettings } from './options';
 import type { Outcome } from './outcome';
@@ -17,6 +18,7 @@ import { Reply } from './reply';
 import type { Request } from './request-ring';
 import { closedError } from './session';
 import { capturedIn, isDue, type Space } from './space';
+import type { Spaces } from './spaces';
 import { checkTags, encodeTags } from './tags';
 import type { Tiers } from './tiers';
 import { waitFor } from './wait';
@@ -25,6 +27,7 @@ type Cache = Public.Cache;
 
 export class NamespaceCache implements Cache {
   readonly namespacePath: string;
+  readonly #spaces: Spaces;
   readonly #tiers: Tiers;
   readonly #space: Space;
   readonly #settings: CacheSettings;
@@ -33,11 +36,13 @@ export class NamespaceCache implements Cache {
   readonly #namespaces = new Map<string, NamespaceCache>();
 
   /** `root` is the manager's namespace, `path` what is below it; both escaped. */
-  constructor(tiers: Tiers, root: string, path: string, settings: CacheSettings) {
+  constructor(spaces: Spaces, root: string, path: string, settings: CacheSettings) {
+    const { tiers } = spaces;
     this.namespacePath = path === '' ? root : joinPath(root, path);
+    this.#spaces = spaces;
     this.#tiers = tiers;
     this.#settings = settings;
-    this.#space = tiers.space(path, settings.codec, settings.reads);
+    this.#space = spaces.open(path, settings.codec, settings.reads);
     this.#ttlRule = new TtlRule(settings.strategy, tiers.random, (error) => tiers.reports.error(error));
   }
 
@@ -47,7 +52,7 @@ export class NamespaceCache implements Cache {
     try {
       return this.#getBelow<T>(key);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return rejected(error);
     }
   }
 
@@ -70,7 +75,7 @@ export class NamespaceCache implements Cache {
       }
       return settled<T>(node.kept.take());
     } catch (error) {
-      return Promise.reject(error as Error);
+      return rejected(error);
     }
   }
 
@@ -172,7 +177,7 @@ export class NamespaceCache implements Cache {
     this.#checkOpen();
     const done = this.#send({ op: Op.Clear, namespaceId: this.#space.id, key: '' }, undefined);
     this.#tiers.session.flush();
-    this.#tiers.clearHot(this.#space.path);
+    this.#spaces.clearHot(this.#space.path);
     await done;
   }
 
@@ -208,7 +213,7 @@ export class NamespaceCache implements Cache {
     this.#checkOpen();
     const root =
       this.#space.path === '' ? this.namespacePath : this.namespacePath.slice(0, -this.#space.path.length - 1);
-    return new NamespaceCache(this.#tiers, root, joinPath(this.#space.path, escapeName('name', name)), settings);
+    return new NamespaceCache(this.#spaces, root, joinPath(this.#space.path, escapeName('name', name)), settings);
   }
 
   #getBelow<T>(key: string): Promise<T | undefined> {
@@ -244,7 +249,7 @@ export class NamespaceCache implements Cache {
     const captured = capturedIn(session.answer);
     if (isWithinLoadOf(this.#space, key)) throw recursion(key);
 
-    const running = this.#space.flights.get(key);
+    const running = this.#space.loads.get(key);
     const joined = running !== undefined && running.isJoinable;
     const flight = joined ? running : this.#launch(this.#request(key, loader, entry), captured);
     const outcome = waitFor(flight, entry.freshness, this.#tiers.remoteLimit);
@@ -258,15 +263,15 @@ export class NamespaceCache implements Cache {
    * its call, whatever becomes of it.
    */
   async #takeJoined<T>(
-    flight: Flight,
+    load: SharedLoad,
     outcome: Outcome,
     key: string,
     loader: Public.Loader<T>,
     entry: EntryFreshness,
   ): Promise<T> {
-    if (!flight.tagged || (await flight.stored)) return take<T>(outcome);
+    if (!load.tagged || (await load.stored)) return take<T>(outcome);
     this.#check(key);
-    const running = this.#space.flights.get(key);
+    const running = this.#space.loads.get(key);
     const next = running ?? this.#launch(this.#request(key, loader, entry), this.#capture(key));
     return take<T>(await waitFor(next, entry.freshness, this.#tiers.remoteLimit));
   }
@@ -274,7 +279,7 @@ export class NamespaceCache implements Cache {
   /** A flight for others to join. */
   #launch(request: LoadRequest, captured: Captured): Flight {
     const flight = new Flight(this.#space, request, captured, false);
-    this.#space.flights.set(request.key, flight);
+    this.#space.loads.set(request.key, flight);
     return flight;
   }
 
@@ -363,6 +368,12 @@ export class NamespaceCache implements Cache {
 /** A promise without an `async` function around it, which would cost more than the hit. */
 function settled<T>(value: unknown): Promise<T> {
   return Promise.resolve(value as T);
+}
+
+/** What the checks throw becomes the promise's error: a method that returns promises does not throw. */
+function rejected(thrown: unknown): Promise<never> {
+  const error = thrown as Error;
+  return Promise.reject(error);
 }
 
 function take<T>(outcome: Outcome): T {

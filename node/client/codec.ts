@@ -1,7 +1,5 @@
 /** Values to bytes and back, by JSON or by the user's serializer, with this package's errors and limits. */
-import type { ISerializer } from '../../index';
 import { LimitError, SerializationError } from './errors';
-import { JSON_CODEC } from './serializer-json';
 import type { TextBuffer } from './text';
 
 /** An encoded value: text is written as UTF-8. */
@@ -15,17 +13,6 @@ export interface Codec {
   encode(value: unknown): Encoded | undefined;
   /** `bytes` is only valid during the call. Throws for damaged bytes. */
   decode(bytes: TextBuffer, start: number, end: number, ascii: boolean): unknown;
-}
-
-export function codecOf(serializer: 'json' | ISerializer): Codec {
-  if (serializer === 'json') return JSON_CODEC;
-  return {
-    id: serializer.id,
-    name: serializer.name,
-    isJson: false,
-    encode: (value) => serializer.serialize(value),
-    decode: (bytes, start, end) => serializer.deserialize(bytes.subarray(start, end)),
-  };
 }
 
 /** Encodes for storing. Throws a `SerializationError` or a `LimitError`; the value itself is in neither. */

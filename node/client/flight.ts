@@ -12,6 +12,7 @@ import { ClosedError, TurboCacheError } from './errors';
 import type { EntryFreshness, TtlRule } from './freshness';
 import { NEVER, type Captured } from './hot-tier';
 import { KeptValue } from './kept-value';
+import type { SharedLoad } from './load';
 import { LoadContext } from './load-context';
 import { Flag, Op, RequestFlag, Status } from './native';
 import { errorCodeOf, errorOf } from './native-errors';
@@ -37,21 +38,14 @@ interface Permit {
 /** Waits for an answer that changes nothing. */
 const NOBODY: Waiting = { settle: () => undefined, abandon: () => undefined };
 
-export class Flight implements Waiting {
+export class Flight implements SharedLoad, Waiting {
   readonly key: string;
-  /** Never rejects: a failure is an outcome that throws when it is taken. */
   readonly outcome: Promise<Outcome>;
-  /** Whether the engine stored the value; known when the flight has ended. */
   readonly stored: Promise<boolean>;
-  /** Callers that still wait. */
   waiters = 0;
-  /** The loader runs here. */
   loading = false;
-  /** The value has tags, whose generations nobody in this isolate knows before it is stored. */
   tagged = false;
-  /** The old value, once the engine has given it. */
   stale: Outcome | undefined;
-  /** Called when the loader starts. */
   readonly onLoading: (() => void)[] = [];
 
   private startLoad!: (permit: Permit) => void;
@@ -73,11 +67,10 @@ export class Flight implements Waiting {
     this.stored = new Promise((resolve) => (this.resolveStored = resolve));
     // A continuation of the caller, not of the drain: the loader finds the caller's `AsyncLocalStorage` stores.
     void new Promise<Permit>((resolve) => (this.startLoad = resolve)).then((permit) => this.runLoader(permit));
-    space.tiers.flights.add(this);
+    space.tiers.loads.add(this);
     this.ask();
   }
 
-  /** Whether a call that begins now may have this flight's value: nothing was invalidated since it began. */
   get isJoinable(): boolean {
     const { mirror } = this.space.tiers.session;
     const { slot, generation, namespaceGeneration } = this.joinedBy;
@@ -91,7 +84,6 @@ export class Flight implements Waiting {
     return this.stale?.take();
   }
 
-  /** Tells the loader that its value will not be stored. */
   abort(): void {
     this.context?.abort();
   }
@@ -267,7 +259,7 @@ export class Flight implements Waiting {
     this.loading = false;
     this.resolveOutcome(outcome);
     this.resolveStored(stored);
-    if (this.space.flights.get(this.key) === this) this.space.flights.delete(this.key);
+    if (this.space.loads.get(this.key) === this) this.space.loads.delete(this.key);
     this.space.tiers.land(this);
   }
 }

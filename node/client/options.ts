@@ -10,13 +10,14 @@ import type {
   MemoryOptions,
   ReadMode,
 } from '../../index';
-import { codecOf, type Codec } from './codec';
+import type { Codec } from './codec';
 import { FRESHNESS_NAMES, overrideFreshness, type Freshness } from './freshness';
 import type { HotLimits } from './hot-tier';
 import { escapeName } from './key';
 import type { NativeOptions } from './native';
 import { CONFIGURATION, checkNames, hasMethods, integer, oneOf, refuse, size } from './option-check';
 import { checkRedis, type RedisSettings } from './redis-options';
+import { codecOf } from './serializers';
 
 /** JSON of `NativeBinding.defaultOptions()`. */
 export interface Defaults {

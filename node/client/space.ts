@@ -2,9 +2,9 @@
 import type { ReadMode } from '../../index';
 import type { Answer } from './answer';
 import { byteLength, decodeOwn, undecodable, type Codec, type Encoded } from './codec';
-import type { Flight } from './flight';
 import { HotSpace, NEVER, type Captured, type HotNode } from './hot-tier';
 import { KeptValue } from './kept-value';
+import type { SharedLoad } from './load';
 import { Status, Word, type ReadStatus } from './native';
 import { decodedOutcome, type Outcome } from './outcome';
 import { Condition } from './reports';
@@ -18,7 +18,8 @@ const SAME_ENTRY_MS = 50;
 export class Space {
   readonly id: number;
   readonly hot: HotSpace;
-  readonly flights = new Map<string, Flight>();
+  /** The loads that may be joined, by key. */
+  readonly loads = new Map<string, SharedLoad>();
   /** Whether loads without a caller succeed. */
   readonly backgroundLoads: Condition;
   /** When the entry ends for which a reload ahead of time was asked, by key. */

@@ -1,15 +1,12 @@
 /** What all caches of a manager share: the session with the engine, the hot tier, the limits, the running loads. */
-import type { CacheStats, ReadMode } from '../../index';
-import type { Codec } from './codec';
-import { ConfigurationError } from './errors';
-import type { Flight } from './flight';
+import type { CacheStats } from '../../index';
 import { HotTier } from './hot-tier';
+import type { RunningLoad } from './load';
 import type { NativeBinding } from './native';
 import type { ManagerOptions } from './options';
 import { RemoteWatch } from './remote-watch';
 import type { Reports } from './reports';
 import { closedError, Session } from './session';
-import { Space } from './space';
 
 /** `close` waits no longer than this for loaders and for the engine's last writes, each. */
 const CLOSE_LIMIT_MS = 5_000;
@@ -25,13 +22,12 @@ export class Tiers {
   /** Longest time that one command of the remote tier takes; 0 without one. */
   readonly remoteLimit: number;
   /** Loads that have not ended, those that nobody waits for included. */
-  readonly flights = new Set<Flight>();
+  readonly loads = new Set<RunningLoad>();
   readonly watch: RemoteWatch | undefined;
   /** Values that could not be decoded. */
   damaged = 0;
   closed = false;
 
-  private readonly spaces = new Map<string, Space>();
   private onIdle: (() => void) | undefined;
 
   constructor(
@@ -54,30 +50,10 @@ export class Tiers {
     this.watch = this.hasRemote ? new RemoteWatch(() => this.session.stats().remote.state, reports) : undefined;
   }
 
-  /** The key space of a path; its encoding and its way of handing out are the same for all who use it. */
-  space(path: string, codec: Codec, reads: ReadMode): Space {
-    const known = this.spaces.get(path);
-    if (known === undefined) {
-      const space = new Space(this, path, codec, reads);
-      this.spaces.set(path, space);
-      return space;
-    }
-    if (known.codec.id !== codec.id) throw clash(path, 'serializer', codec.name, known.codec.name);
-    if (known.reads !== reads) throw clash(path, 'reads', reads, known.reads);
-    return known;
-  }
-
-  /** Drops the decoded values of a namespace and of those nested in it. */
-  clearHot(path: string): void {
-    for (const space of this.spaces.values()) {
-      if (path === '' || space.path === path || space.path.startsWith(`${path}/`)) this.hot.clear(space.hot);
-    }
-  }
-
   /** A load has ended. */
-  land(flight: Flight): void {
-    this.flights.delete(flight);
-    if (this.flights.size === 0) this.noticeIdle();
+  land(load: RunningLoad): void {
+    this.loads.delete(load);
+    if (this.loads.size === 0) this.noticeIdle();
   }
 
   stats(): CacheStats {
@@ -91,9 +67,9 @@ export class Tiers {
   async close(): Promise<void> {
     this.closed = true;
     this.hot.close();
-    for (const flight of this.flights) flight.abort();
+    for (const load of this.loads) load.abort();
     await this.idle(CLOSE_LIMIT_MS);
-    for (const flight of this.flights) flight.abandon(closedError());
+    for (const load of this.loads) load.abandon(closedError());
     this.watch?.stop();
     await this.session.close(CLOSE_LIMIT_MS);
     try {
@@ -104,7 +80,7 @@ export class Tiers {
   }
 
   private get isIdle(): boolean {
-    return this.flights.size === 0 && this.session.waiting === 0;
+    return this.loads.size === 0 && this.session.waiting === 0;
   }
 
   private async idle(limit: number): Promise<void> {
@@ -122,9 +98,4 @@ export class Tiers {
   private noticeIdle(): void {
     if (this.isIdle) this.onIdle?.();
   }
-}
-
-function clash(path: string, option: string, got: string, used: string): ConfigurationError {
-  const message = `The namespace '${path}' is in use with ${option} '${used}'; '${got}' was asked for, expected the same.`;
-  return new ConfigurationError('E_TURBOCACHE_CLASH', message, { option, got, expected: used });
 }

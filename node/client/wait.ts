@@ -1,7 +1,7 @@
 /** A caller's wait for a load, no longer than its own limits allow; the load goes on without it. */
 import { LoaderTimeoutError } from './errors';
-import type { Flight } from './flight';
 import type { Freshness } from './freshness';
+import type { SharedLoad } from './load';
 import { errorOutcome, type Outcome } from './outcome';
 
 /** Above this, `setTimeout` fires at once. */
@@ -12,10 +12,10 @@ const LONGEST_TIMER = 2 ** 31 - 1;
  * caller's, if that is later. Until a loader runs in this isolate, one elsewhere may be what is waited for: then the hard
  * limit counts too, but on top of what a slow remote tier may take, so that a slow cache never looks like a slow loader.
  */
-export function waitFor(flight: Flight, limits: Freshness, remoteLimit: number): Promise<Outcome> {
+export function waitFor(load: SharedLoad, limits: Freshness, remoteLimit: number): Promise<Outcome> {
   const { softTimeout, hardTimeout } = limits;
-  flight.waiters++;
-  if (softTimeout === null && hardTimeout === null) return flight.outcome;
+  load.waiters++;
+  if (softTimeout === null && hardTimeout === null) return load.outcome;
 
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout | undefined;
@@ -24,10 +24,10 @@ export function waitFor(flight: Flight, limits: Freshness, remoteLimit: number):
       if (done) return;
       done = true;
       clearTimeout(timer);
-      flight.waiters--;
+      load.waiters--;
       resolve(outcome);
     };
-    const giveUp = (): void => finish(flight.stale ?? errorOutcome(timeoutError(flight.key, hardTimeout)));
+    const giveUp = (): void => finish(load.stale ?? errorOutcome(timeoutError(load.key, hardTimeout)));
     const arm = (limit: number): void => {
       clearTimeout(timer);
       timer = setTimeout(giveUp, Math.min(limit, LONGEST_TIMER));
@@ -35,18 +35,16 @@ export function waitFor(flight: Flight, limits: Freshness, remoteLimit: number):
     const loading = (): void => {
       if (done) return;
       const limit =
-        flight.stale !== undefined && softTimeout !== null
-          ? Math.min(softTimeout, hardTimeout ?? Infinity)
-          : hardTimeout;
+        load.stale !== undefined && softTimeout !== null ? Math.min(softTimeout, hardTimeout ?? Infinity) : hardTimeout;
       if (limit === null) return;
-      if (limit === 0 && flight.stale !== undefined) finish(flight.stale);
+      if (limit === 0 && load.stale !== undefined) finish(load.stale);
       else arm(limit);
     };
 
-    void flight.outcome.then(finish);
-    if (flight.loading) return loading();
+    void load.outcome.then(finish);
+    if (load.loading) return loading();
     if (hardTimeout !== null) arm(hardTimeout + remoteLimit);
-    flight.onLoading.push(loading);
+    load.onLoading.push(loading);
   });
 }
 

@@ -1,0 +1,15 @@
+/** The codec of what the option `serializer` names. */
+import type { ISerializer } from '../../index';
+import type { Codec } from './codec';
+import { JSON_CODEC } from './serializer-json';
+
+export function codecOf(serializer: 'json' | ISerializer): Codec {
+  if (serializer === 'json') return JSON_CODEC;
+  return {
+    id: serializer.id,
+    name: serializer.name,
+    isJson: false,
+    encode: (value) => serializer.serialize(value),
+    decode: (bytes, start, end) => serializer.deserialize(bytes.subarray(start, end)),
+  };
+}
