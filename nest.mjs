@@ -4,9 +4,14 @@ import nest from './dist/nest-module/index.js';
 export const {
   InjectCache,
   TurboCache,
+  TurboCacheDefaults,
   TurboCacheEvict,
   TurboCacheInterceptor,
   TurboCacheKey,
   TurboCacheModule,
   TurboCachePut,
+  TurboCacheRoute,
+  bindCache,
+  cacheKey,
+  getCacheToken,
 } = nest;
