@@ -57,6 +57,12 @@ describe('the check of Rust finds', () => {
     expect(check({}, '[dependencies]\nnapi = "3"')).toHaveLength(1);
   });
 
+  it("a clock or a dice of one's own", () => {
+    expect(check({ 'src/engine/load.rs': 'let now = std::time::Instant::now();' })).toHaveLength(1);
+    expect(check({ 'src/tier/memory.rs': 'let s = RandomState::new();' })).toHaveLength(1);
+    expect(check({ 'src/clock.rs': 'let now = Instant::now();' })).toEqual([]);
+  });
+
   it('nothing in what is allowed', () => {
     const files = {
       'src/tier/mod.rs': 'mod redis; pub use self::redis::RedisTier; use redis::Other; use crate::codec::envelope;',

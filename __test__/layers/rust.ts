@@ -28,7 +28,7 @@ export function rustViolations(sources: readonly Source[], manifest: string): st
   const wrong: string[] = [];
 
   for (const source of sources) {
-    wrong.push(...foreignCrates(source));
+    wrong.push(...foreignCrates(source), ...ownTime(source));
     const from = topModule(source.file);
     if (from === 'lib' || isTestFile(source.file)) continue;
     if (layerOf(from) < 0) wrong.push(`${source.file}: module "${from}" is in no layer (__test__/layers/rust.ts)`);
@@ -62,6 +62,15 @@ function foreignCrates({ file, text }: Source): string[] {
   }
   if (/\bnapi(?:_derive)?\b/.test(code)) wrong.push(`${file}: names napi; only node/binding may`);
   return wrong;
+}
+
+/** Time and randomness come in from outside, so that a simulator can give them. */
+function ownTime({ file, text }: Source): string[] {
+  if (file === 'src/clock.rs' || file === 'src/random.rs' || isTestFile(file)) return [];
+  const named = /\b(?:(?:Instant|SystemTime)::now|RandomState|getrandom|thread_rng)\b/.exec(
+    withoutCommentsAndStrings(text),
+  );
+  return named === null ? [] : [`${file}: names ${named[0]}; only src/clock.rs and src/random.rs may`];
 }
 
 /** `pub use error::{Error, Result as R}` in lib.rs: from the public name to its module. */
