@@ -536,7 +536,7 @@ impl Engine {
     }
 
     /// The holder of a lease has nothing to store: the next waiter gets it, or it is given back.
-    pub(crate) fn release(self: &Arc<Self>, id: LeaseId, failed: bool) {
+    pub fn release(self: &Arc<Self>, id: LeaseId, failed: bool) {
         let mut table = self.loads.table.lock();
         let held = |load: &Load| load.phase == Phase::Leased;
         if !table.loads.get(&id).is_some_and(held) {

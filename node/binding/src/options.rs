@@ -1,0 +1,86 @@
+//! Options across the boundary: JSON of the engine's own structs, so that no option is written a second time.
+
+use napi_derive::napi;
+use serde::{Deserialize, Serialize};
+use turbocache::options::{Freshness, MemoryOptions, RedisOptions};
+use turbocache::{Error, ErrorKind, Options, Result};
+
+/// The hot tier lives in JavaScript; its defaults stand here with the others.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HotOptions {
+    max_entries: u32,
+    max_bytes: u64,
+    reads: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Defaults {
+    #[serde(flatten)]
+    freshness: Freshness,
+    memory: MemoryOptions,
+    hot: HotOptions,
+    redis: RedisDefaults,
+    compression: turbocache::options::CompressionOptions,
+    serializer: &'static str,
+    max_key_bytes: usize,
+    max_value_bytes: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RedisDefaults {
+    connect_timeout: u64,
+    command_timeout: u64,
+    required: bool,
+}
+
+/// What the client sends.
+#[derive(Deserialize)]
+pub struct Wanted {
+    /// A remote tier that lives in JavaScript.
+    #[serde(default)]
+    pub adapter: bool,
+    /// The engine's options.
+    #[serde(flatten)]
+    pub engine: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Wanted {
+    /// Reads the JSON.
+    pub fn parse(json: &str) -> Result<(Options, bool)> {
+        let refuse = |cause: serde_json::Error| {
+            Error::new(ErrorKind::Option, format!("the options were not understood: {cause}")).caused_by(cause)
+        };
+        let wanted: Wanted = serde_json::from_str(json).map_err(refuse)?;
+        let options = serde_json::from_value(serde_json::Value::Object(wanted.engine)).map_err(refuse)?;
+        Ok((options, wanted.adapter))
+    }
+}
+
+/// JSON of every option with its default, in milliseconds and bytes.
+#[napi(catch_unwind)]
+pub fn default_options() -> String {
+    let engine = Options::default();
+    let redis = RedisOptions::default();
+    let defaults = Defaults {
+        freshness: Freshness::default(),
+        memory: MemoryOptions::default(),
+        hot: HotOptions {
+            max_entries: 10_000,
+            max_bytes: 32 << 20,
+            reads: "copy",
+        },
+        redis: RedisDefaults {
+            connect_timeout: redis.connect_timeout,
+            command_timeout: redis.command_timeout,
+            required: false,
+        },
+        compression: turbocache::options::CompressionOptions::default(),
+        serializer: "json",
+        max_key_bytes: engine.max_key_bytes,
+        max_value_bytes: engine.max_value_bytes,
+    };
+    serde_json::to_string(&defaults).unwrap_or_default()
+}

@@ -1,0 +1,212 @@
+//! The requests of one turn: read from the client's buffer, given to the engine in their order.
+
+use crate::answer::{Answer, Value};
+use crate::errors;
+use crate::layout::{HEADER, Status};
+use crate::session::Host;
+use std::sync::Arc;
+use turbocache::clock::FOREVER;
+use turbocache::engine::{FillOutcome, Found, LeaseId, Lookup, Space, Write};
+use turbocache::entry::Lifetime;
+use turbocache::{Error, ErrorKind, Result};
+
+mod op {
+    pub const GET: u32 = 1;
+    pub const LOOKUP: u32 = 2;
+    pub const SET: u32 = 3;
+    pub const DELETE: u32 = 4;
+    pub const HAS: u32 = 5;
+    pub const EXPIRE: u32 = 6;
+    pub const FILL: u32 = 7;
+    pub const RELEASE: u32 = 8;
+    pub const CLEAR: u32 = 9;
+    pub const INVALIDATE_TAGS: u32 = 10;
+    pub const ENTRY: u32 = 11;
+}
+
+const REFRESH: u32 = 1;
+
+/// One request, still in the client's buffer.
+struct Request<'a> {
+    op: u32,
+    id: u32,
+    namespace: u32,
+    flags: u32,
+    lifetime: Lifetime,
+    lease: LeaseId,
+    key: &'a str,
+    value: &'a [u8],
+    tags: Vec<&'a str>,
+}
+
+/// Executes `count` requests.
+pub fn execute(host: &Arc<Host>, spaces: &[Space], mut bytes: &[u8], count: u32) -> Result<()> {
+    for _ in 0..count {
+        let (request, rest) = read(bytes).ok_or_else(|| Error::new(ErrorKind::Argument, "a request is cut off"))?;
+        bytes = rest;
+        match spaces.get(request.namespace as usize) {
+            Some(space) => dispatch(host, space, &request),
+            None => return Err(Error::new(ErrorKind::Argument, "a request names an unknown namespace")),
+        }
+    }
+    Ok(())
+}
+
+fn read(bytes: &[u8]) -> Option<(Request<'_>, &[u8])> {
+    let (head, body) = bytes.split_at_checked(HEADER)?;
+    let word = |index: usize| u32::from_le_bytes(std::array::from_fn(|at| head[index * 4 + at]));
+    let float = |at: usize| f64::from_le_bytes(std::array::from_fn(|index| head[at + index]));
+    let (key, rest) = body.split_at_checked(word(3) as usize)?;
+    let (value, rest) = rest.split_at_checked(word(4) as usize)?;
+    let (tags, _) = rest.split_at_checked(word(5) as usize)?;
+    let used = (HEADER + key.len() + value.len() + tags.len()).next_multiple_of(8);
+    let request = Request {
+        op: word(0),
+        id: word(1),
+        namespace: word(2),
+        flags: word(6),
+        lifetime: Lifetime {
+            ttl: millis(float(32)),
+            grace: millis(float(40)),
+        },
+        lease: LeaseId(float(48) as u64),
+        key: std::str::from_utf8(key).ok()?,
+        value,
+        tags: read_tags(tags)?,
+    };
+    Some((request, bytes.get(used..).unwrap_or_default()))
+}
+
+fn read_tags(mut bytes: &[u8]) -> Option<Vec<&str>> {
+    let mut tags = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk() {
+        let (tag, rest) = rest.split_at_checked(u16::from_le_bytes(*length) as usize)?;
+        tags.push(std::str::from_utf8(tag).ok()?);
+        bytes = rest;
+    }
+    Some(tags)
+}
+
+fn millis(time: f64) -> u64 {
+    if time.is_finite() {
+        time.max(0.0).ceil() as u64
+    } else {
+        FOREVER
+    }
+}
+
+fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
+    let (answers, id) = (Arc::clone(host), request.id);
+    let write = Write {
+        payload: request.value,
+        serializer: space.serializer(),
+        lifetime: request.lifetime,
+        tags: &request.tags,
+    };
+    let done = |answers: Arc<Host>| Box::new(move |result| answers.push(written(id, result)));
+    match request.op {
+        op::GET => space.read(request.key, Box::new(move |found| answers.push(fresh(id, found)))),
+        op::HAS => {
+            let is_fresh = |found: Option<Found>| found.is_some_and(|found| !found.is_stale());
+            let done = move |found| answers.push(Answer::new(id, Status::Done).yes(is_fresh(found)));
+            space.read(request.key, Box::new(done));
+        }
+        op::ENTRY => space.read(request.key, Box::new(move |found| answers.push(entry(id, found)))),
+        op::LOOKUP if request.flags & REFRESH != 0 => {
+            space.lookup_refresh(request.key, Box::new(move |lookup| answers.push_lookup(id, lookup)));
+        }
+        op::LOOKUP => space.lookup(request.key, Box::new(move |lookup| answers.push_lookup(id, lookup))),
+        op::SET => space.set(request.key, write, done(answers)),
+        op::DELETE => space.delete(request.key, done(answers)),
+        op::EXPIRE => space.expire(request.key, done(answers)),
+        op::CLEAR => space.clear(done(answers)),
+        op::INVALIDATE_TAGS => space.invalidate_tags(&request.tags, done(answers)),
+        op::FILL => {
+            host.forget_lease(request.lease);
+            space.fill(
+                request.lease,
+                write,
+                Box::new(move |outcome| answers.push(filled(id, outcome))),
+            );
+        }
+        op::RELEASE => {
+            host.forget_lease(request.lease);
+            space.release(request.lease, request.flags != 0);
+        }
+        _ => answers.push(failed(id, &Error::new(ErrorKind::Argument, "unknown request"))),
+    }
+}
+
+fn fresh(id: u32, found: Option<Found>) -> Answer {
+    match found.filter(|found| !found.is_stale()) {
+        Some(found) => Answer::found(id, found),
+        None => Answer::new(id, Status::Miss),
+    }
+}
+
+fn entry(id: u32, found: Option<Found>) -> Answer {
+    let Some(found) = found else {
+        return Answer::new(id, Status::Miss);
+    };
+    let mut tag_names = Vec::new();
+    for name in found.entry.tags.iter().flat_map(|tags| &tags.names) {
+        tag_names.extend_from_slice(&(name.len() as u16).to_le_bytes());
+        tag_names.extend_from_slice(name.as_bytes());
+    }
+    Answer {
+        tag_names,
+        ..Answer::found(id, found)
+    }
+}
+
+/// The answer of a lookup, with the lease it brings.
+pub fn looked_up(id: u32, lookup: Lookup) -> Answer {
+    match lookup {
+        Lookup::Hit(found) | Lookup::Stale(found, None) => Answer::found(id, found),
+        Lookup::Stale(found, Some((lease, capture))) => {
+            // What the host keeps after its load belongs to the load's capture, not to the old value's.
+            Answer {
+                lease: Some(lease),
+                capture: Some(capture),
+                ..Answer::found(id, found)
+            }
+        }
+        Lookup::Load(lease, capture) => Answer {
+            lease: Some(lease),
+            capture: Some(capture),
+            ..Answer::new(id, Status::Load)
+        },
+        Lookup::Nothing => Answer::new(id, Status::Miss),
+    }
+}
+
+fn filled(id: u32, outcome: Result<FillOutcome>) -> Answer {
+    match outcome {
+        Ok(FillOutcome::Stored(found)) => {
+            let stored = Answer::found(id, found).yes(true);
+            Answer {
+                status: Status::Done,
+                value: Value::None,
+                ..stored
+            }
+        }
+        Ok(FillOutcome::Refused) => Answer::new(id, Status::Done),
+        Err(error) => failed(id, &error),
+    }
+}
+
+fn written(id: u32, result: Result<bool>) -> Answer {
+    match result {
+        Ok(there) => Answer::new(id, Status::Done).yes(there),
+        Err(error) => failed(id, &error),
+    }
+}
+
+fn failed(id: u32, error: &Error) -> Answer {
+    let value = Value::Owned(error.to_string().into_bytes());
+    Answer {
+        error_code: errors::index(error.kind()),
+        value,
+        ..Answer::new(id, Status::Error)
+    }
+}

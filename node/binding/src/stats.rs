@@ -1,0 +1,79 @@
+//! Counters as JSON: `CacheStats` of `index.d.ts` without its hot tier.
+
+use serde::Serialize;
+use turbocache::engine::Engine;
+use turbocache::tier::RemoteState;
+
+#[derive(Serialize)]
+struct Stats {
+    memory: Memory,
+    remote: Remote,
+    loads: Loads,
+    invalidations: Invalidations,
+}
+
+#[derive(Serialize)]
+struct Memory {
+    hits: u64,
+    misses: u64,
+    entries: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Remote {
+    hits: u64,
+    misses: u64,
+    errors: u64,
+    rejected: u64,
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+struct Loads {
+    started: u64,
+    failed: u64,
+    refused: u64,
+}
+
+#[derive(Serialize)]
+struct Invalidations {
+    sent: u64,
+    received: u64,
+}
+
+/// The counters of an engine.
+pub fn json(engine: &Engine) -> String {
+    let counters = engine.counters();
+    let (entries, bytes) = engine.memory_usage();
+    let stats = Stats {
+        memory: Memory {
+            hits: counters.memory_hits.value(),
+            misses: counters.memory_misses.value(),
+            entries,
+            bytes,
+        },
+        remote: Remote {
+            hits: counters.remote_hits.value(),
+            misses: counters.remote_misses.value(),
+            errors: counters.remote_errors.value(),
+            rejected: counters.remote_rejected.value(),
+            state: match engine.remote_state() {
+                RemoteState::None => "none",
+                RemoteState::Connecting => "connecting",
+                RemoteState::Up => "up",
+                RemoteState::Down => "down",
+            },
+        },
+        loads: Loads {
+            started: counters.loads_started.value(),
+            failed: counters.loads_failed.value(),
+            refused: counters.loads_refused.value(),
+        },
+        invalidations: Invalidations {
+            sent: counters.events_sent.value(),
+            received: counters.events_received.value(),
+        },
+    };
+    serde_json::to_string(&stats).unwrap_or_default()
+}
