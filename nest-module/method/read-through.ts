@@ -60,6 +60,7 @@ function ask(
   try {
     return cache.getOrSet(key, loader, entry);
   } catch (error) {
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- whatever the cache threw
     return Promise.reject(error);
   }
 }
