@@ -1,4 +1,5 @@
 /** Makes `npm/<target>/`, the npm package that holds the binary of this host. The binary must have been built. */
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +31,10 @@ export function makePlatformPackage() {
     `# ${manifest.name}\n\n${manifest.description} Installed by it; not for direct use.\n`,
   );
   copyFileSync(path.join(ROOT, 'LICENSE'), path.join(folder, 'LICENSE'));
-  copyFileSync(path.join(ROOT, NATIVE_FILE), path.join(folder, NATIVE_FILE));
+  const binary = path.join(folder, NATIVE_FILE);
+  copyFileSync(path.join(ROOT, NATIVE_FILE), binary);
+  // Most of an ELF file are line tables (27 of 32 MB); other systems keep them in files of their own.
+  if (HOST.platform === 'linux') execFileSync('strip', ['--strip-debug', binary]);
   return folder;
 }
 
