@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { WorldPlace } from '../data/world-places';
 import { tierCounts, tierCountsBetween, type TierCounts } from '../service/tier-counts';
 import type { CacheStats } from 'turbocache-js';
 import { expect } from './expect';
 import type { HttpClient } from './http-client';
 import { withProgressLine } from './progress-line';
-import type { Query, QueryKind } from './workload';
+import { workload, type Query, type QueryKind } from './workload';
 
 /** What came of asking some queries, one after another. */
 export interface Measured {
@@ -15,6 +16,11 @@ export interface Measured {
   tiers: TierCounts;
 }
 
+/** Queries of no other use, so that the first calls that count are not charged for code that has not run before. */
+export async function warmUp(places: readonly WorldPlace[], clients: readonly HttpClient[]): Promise<void> {
+  await askInTurn('warm-up', workload(places, 'warm-up'), clients);
+}
+
 /** One kind of query with what came of asking it, once for each client in turn. */
 export interface AskedInTurn {
   kind: QueryKind;
@@ -22,9 +28,13 @@ export interface AskedInTurn {
 }
 
 /** Asks all queries of a kind over the first client, then all over the second, …; every answer must equal the first one. */
-export async function askInTurn(kinds: readonly QueryKind[], clients: readonly HttpClient[]): Promise<AskedInTurn[]> {
+export async function askInTurn(
+  title: string,
+  kinds: readonly QueryKind[],
+  clients: readonly HttpClient[],
+): Promise<AskedInTurn[]> {
   const total = clients.length * kinds.reduce((sum, { queries }) => sum + queries.length, 0);
-  return withProgressLine('  requests', async (line) => {
+  return withProgressLine(title, async (line) => {
     const asked: AskedInTurn[] = [];
     let done = 0;
     for (const kind of kinds) {
@@ -35,10 +45,7 @@ export async function askInTurn(kinds: readonly QueryKind[], clients: readonly H
       expectSameBodies(kind, turns);
       asked.push({ kind, turns });
     }
-    return [
-      `${total.toLocaleString('en')}, one after another; times are medians; every hit had the body of its first call`,
-      asked,
-    ];
+    return [`${total.toLocaleString('en')}, one after another; every hit had the body of its first call`, asked];
   });
 }
 

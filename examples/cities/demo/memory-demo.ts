@@ -3,7 +3,7 @@ import { tierCountsBetween } from '../service/tier-counts';
 import { startDatabase } from './database-process';
 import { expect } from './expect';
 import { HttpClient } from './http-client';
-import { askInTurn, measure, readTiers, tiersText, type Measured } from './measured-queries';
+import { askInTurn, warmUp, measure, readTiers, tiersText, type Measured } from './measured-queries';
 import { median, percentile } from './percentiles';
 import { startService, type Service } from './service-process';
 import type { Stage } from './stage';
@@ -21,6 +21,8 @@ export async function memoryDemo(stage: Stage, places: readonly WorldPlace[]): P
   const databasePort = await startDatabase(stage, places.length);
   const service = await startService(stage, 'service', databasePort);
 
+  await warmUp(places, [service.client, service.client]);
+
   await compareOverHttp(service, places);
   await compareMethodCalls(service, places);
   await loadWithHits(service, places);
@@ -29,9 +31,9 @@ export async function memoryDemo(stage: Stage, places: readonly WorldPlace[]): P
 }
 
 async function compareOverHttp({ client }: Service, places: readonly WorldPlace[]): Promise<void> {
-  console.log('\n1. REST calls over one connection, each query twice');
+  console.log('\n1. REST calls over one connection, each query twice; times are medians');
   const rows: string[][] = [];
-  for (const { kind, turns } of await askInTurn(workload(places, 0), [client, client])) {
+  for (const { kind, turns } of await askInTurn('  requests', workload(places, 'rest'), [client, client])) {
     const [first, hit] = turns as [Measured, Measured];
     expect(hit.tiers.loader === 0, `${kind.title}: the second call of every query is a hit`, hit.tiers);
     const [slow, fast] = [median(first.times), median(hit.times)];
@@ -53,7 +55,7 @@ async function compareOverHttp({ client }: Service, places: readonly WorldPlace[
 async function compareMethodCalls({ process }: Service, places: readonly WorldPlace[]): Promise<void> {
   console.log('\n2. The same methods called inside the service with new arguments: what remains without HTTP');
   const rows: string[][] = [];
-  for (const { title, queries } of workload(places, 1)) {
+  for (const { title, queries } of workload(places, 'methods')) {
     const calls = queries.map(({ call }) => call);
     const { firstCall, hit } = await process.ask({ kind: 'time-method', calls }, 'timed');
     expect(hit.tiers.loader === 0, `${title}: later calls are hits`, hit.tiers);
@@ -76,7 +78,7 @@ async function loadWithHits({ client, port }: Service, places: readonly WorldPla
   console.log(
     `\n3. ${LOAD_REQUESTS.toLocaleString('en')} requests for cached answers over ${LOAD_CONNECTIONS} connections`,
   );
-  const queries = workload(places, 0).flatMap((kind) => kind.queries);
+  const queries = workload(places, 'rest').flatMap((kind) => kind.queries);
   const clients = Array.from({ length: LOAD_CONNECTIONS }, () => new HttpClient(port));
   const latencies: number[] = [];
   const before = await readTiers(client);
@@ -143,7 +145,7 @@ async function askAtOnce({ client, port }: Service, places: readonly WorldPlace[
   await client.patch(`/places/${place.id}`, { population: place.population }); // drops the ranking again
   const crowd = new HttpClient(port, CALLERS_AT_ONCE);
   const before = await readTiers(client);
-  await Promise.all(Array.from({ length: CALLERS_AT_ONCE }, () => crowd.get(ranking().path)));
+  await Promise.all(Array.from({ length: CALLERS_AT_ONCE }, () => crowd.get(ranking(0).path)));
   const tiers = tierCountsBetween(before, await readTiers(client));
   crowd.close();
   expect(tiers.loader === 1, `${CALLERS_AT_ONCE} callers at once cause one load`, tiers);

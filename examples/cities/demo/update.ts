@@ -25,7 +25,7 @@ export function affectedQueries(place: WorldPlace): AffectedQuery[] {
     },
     {
       title: 'ranking of countries',
-      ...ranking(),
+      ...ranking(0),
       figure: (body) => (body as CountryRank[]).find(({ country }) => country === place.country)?.population ?? NaN,
     },
   ];

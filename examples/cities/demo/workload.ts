@@ -6,7 +6,7 @@ export type MethodCall =
   | { method: 'places.nearest'; args: [latitude: number, longitude: number, count: number] }
   | { method: 'places.search'; args: [prefix: string, count: number] }
   | { method: 'countries.statistics'; args: [country: string] }
-  | { method: 'countries.ranking'; args: [] };
+  | { method: 'countries.ranking'; args: [minimum: number] };
 
 /** One question: as a path of the REST interface, and as the method call that it comes to. */
 export interface Query {
@@ -20,23 +20,27 @@ export interface QueryKind {
   queries: Query[];
 }
 
-/** How many distinct queries of each kind the demo makes. */
-const QUERIES = 100;
+/** The purposes that queries are for. No two share a query, so that each asks everything for the first time. */
+const PURPOSES = ['warm-up', 'rest', 'methods'] as const;
+export type Purpose = (typeof PURPOSES)[number];
 
-/**
- * Real questions about the given places (largest first). The parts 0 and 1 share no query, so that the second one still
- * asks everything for the first time.
- */
-export function workload(places: readonly WorldPlace[], part: 0 | 1): QueryKind[] {
-  const ofPart = <T>(all: readonly T[]): T[] => all.filter((_, index) => index % 2 === part).slice(0, QUERIES);
-  const cities = ofPart(places.slice(0, 2 * QUERIES));
+/** How many distinct queries of a kind are made for one purpose, if the data has as many. */
+const QUERIES = 100;
+const RANKINGS = 20;
+
+/** Real questions about the given places (largest first). */
+export function workload(places: readonly WorldPlace[], purpose: Purpose): QueryKind[] {
+  const share = <T>(all: readonly T[], count: number): T[] =>
+    all.filter((_, index) => index % PURPOSES.length === PURPOSES.indexOf(purpose)).slice(0, count);
+  const cities = share(places.slice(0, PURPOSES.length * QUERIES), QUERIES);
+  const minimums = Array.from({ length: PURPOSES.length * RANKINGS }, (_, index) => (index + 1) * 500);
   return [
     { title: 'place by id', queries: cities.map(({ id }) => byId(id)) },
     { title: 'nearest 10 places', queries: cities.map(besides) },
-    { title: 'search by prefix', queries: ofPart(prefixes(places)).map((prefix) => search(prefix)) },
-    { title: 'country statistics', queries: ofPart(countries(places)).map(statistics) },
-    { title: 'ranking of countries', queries: part === 0 ? [ranking()] : [] },
-  ].filter(({ queries }) => queries.length > 0);
+    { title: 'search by prefix', queries: share(prefixes(places), QUERIES).map((prefix) => search(prefix)) },
+    { title: 'country statistics', queries: share(countries(places), QUERIES).map(statistics) },
+    { title: 'ranking of countries', queries: share(minimums, RANKINGS).map(ranking) },
+  ];
 }
 
 export function byId(id: number): Query {
@@ -61,8 +65,8 @@ export function statistics(country: string): Query {
   return { path: `/countries/${country}`, call: { method: 'countries.statistics', args: [country] } };
 }
 
-export function ranking(): Query {
-  return { path: '/countries', call: { method: 'countries.ranking', args: [] } };
+export function ranking(minimum: number): Query {
+  return { path: `/countries?minimum=${minimum}`, call: { method: 'countries.ranking', args: [minimum] } };
 }
 
 /** The ten places nearest to a point some kilometres beside the given place. */

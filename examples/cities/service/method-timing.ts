@@ -61,7 +61,7 @@ function invoker(service: INestApplicationContext): (call: MethodCall) => Promis
       case 'countries.statistics':
         return countries.statistics(...call.args);
       case 'countries.ranking':
-        return countries.ranking();
+        return countries.ranking(...call.args);
     }
   };
 }

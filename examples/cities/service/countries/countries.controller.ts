@@ -1,14 +1,18 @@
-import { BadRequestException, Controller, Get, NotFoundException, Param } from '@nestjs/common';
+import { BadRequestException, Controller, Get, NotFoundException, Param, Query } from '@nestjs/common';
+import { BoundedNumberPipe } from '../bounded-number.pipe';
 import { CountriesService } from './countries.service';
 import type { CountryRank, CountryStatistics } from './country';
+
+/** Smallest population of the places that count. */
+const MINIMUM = new BoundedNumberPipe({ min: 0, max: 2_000_000_000, whole: true, absent: 0 });
 
 @Controller('countries')
 export class CountriesController {
   constructor(private readonly countries: CountriesService) {}
 
   @Get()
-  ranking(): Promise<CountryRank[]> {
-    return this.countries.ranking();
+  ranking(@Query('minimum', MINIMUM) minimum: number): Promise<CountryRank[]> {
+    return this.countries.ranking(minimum);
   }
 
   @Get(':code')

@@ -7,17 +7,19 @@ import type { CountryRank, CountryStatistics } from './country';
 export class CountriesService {
   constructor(private readonly database: Database) {}
 
-  /** All countries, the most populous first: one pass over the whole table. */
-  @TurboCache({ key: 'ranking', ttl: '10m', tags: ['ranking'] })
-  async ranking(): Promise<CountryRank[]> {
+  /** All countries, the most populous first, by their places of at least `minimum` inhabitants: one pass over the whole table. */
+  @TurboCache({ key: 'ranking:#{minimum}', ttl: '10m', tags: ['ranking'] })
+  async ranking(minimum: number): Promise<CountryRank[]> {
     return this.database.query<CountryRank>(
       `select (rank() over (order by sum(population) desc))::int as rank,
               country,
               count(*)::int as places,
               sum(population)::float8 as population
          from places
+        where population >= $1
         group by country
         order by rank, country`,
+      [minimum],
     );
   }
 
