@@ -9,13 +9,13 @@
 //! | [`Engine::fill`], something was | get it, may not keep it | is dropped |
 //! | [`Engine::release`] (failed, skipped, cancelled, host gone) | the next one gets a lease | there is none |
 
-use crate::clock::Millis;
+use crate::engine::load_table::{Load, Phase, Table, Waiter};
 use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::BatchState;
 use crate::engine::read::{Capture, Found, ReadAnswer};
 use crate::engine::space::Write;
 use crate::engine::write::life;
-use crate::engine::{Engine, with_memory_key};
+use crate::engine::Engine;
 use crate::entry::{Entry, SerializerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Change;
@@ -23,7 +23,6 @@ use crate::key::RemoteKey;
 use crate::options::lease;
 use crate::tier::{RemoteReply, RemoteRequest, Stored, Token};
 use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,80 +52,13 @@ pub enum FillOutcome {
     Refused,
 }
 
-pub(super) type LookupDone = Box<dyn FnOnce(Lookup) + Send>;
+pub(in crate::engine) type LookupDone = Box<dyn FnOnce(Lookup) + Send>;
 pub(super) type FillDone = Box<dyn FnOnce(Result<FillOutcome>) + Send>;
-
-struct Waiter {
-    serializer: SerializerId,
-    stale: Option<Found>,
-    done: LookupDone,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
-    /// The remote lease is being asked for.
-    Asking,
-    /// Another process has it; somebody polls.
-    Elsewhere,
-    /// A caller of this process loads.
-    Leased,
-    /// His value is on its way to the remote tier.
-    Filling,
-}
-
-struct Load {
-    namespace: Arc<Namespace>,
-    key: Box<str>,
-    capture: Capture,
-    /// Remote stamp of what is loaded: incarnation and counter before the remote read.
-    born: (u64, u64),
-    /// The remote lease, if there is one.
-    token: Option<Token>,
-    refresh: bool,
-    /// The bytes that are stored are no fresh value: take the lease whatever is there.
-    insist: bool,
-    phase: Phase,
-    began: Millis,
-    polls: u32,
-    waiters: Vec<Waiter>,
-}
 
 /// The loads of an engine.
 #[derive(Default)]
 pub(super) struct Loads {
     table: Mutex<Table>,
-}
-
-#[derive(Default)]
-struct Table {
-    last: u64,
-    by_key: HashMap<Box<[u8]>, LeaseId>,
-    loads: HashMap<LeaseId, Load>,
-}
-
-impl Table {
-    fn add(&mut self, load: Load) -> LeaseId {
-        self.last += 1;
-        let id = LeaseId(self.last);
-        with_memory_key(&load.namespace, &load.key, |key| self.by_key.insert(key.into(), id));
-        self.loads.insert(id, load);
-        id
-    }
-
-    fn take(&mut self, id: LeaseId) -> Option<Load> {
-        let load = self.loads.remove(&id)?;
-        with_memory_key(&load.namespace, &load.key, |key| {
-            if self.by_key.get(key) == Some(&id) {
-                self.by_key.remove(key);
-            }
-        });
-        Some(load)
-    }
-
-    fn current(&mut self, namespace: &Namespace, key: &str) -> Option<&mut Load> {
-        let id = with_memory_key(namespace, key, |key| self.by_key.get(key).copied())?;
-        self.loads.get_mut(&id)
-    }
 }
 
 impl Engine {
@@ -145,21 +77,17 @@ impl Engine {
             stale => stale,
         };
         let capture = self.capture_ordered(namespace, peek.capture.slot);
-        let Some(waiter) = self.join_load(
-            namespace,
-            key,
-            capture,
-            Waiter {
-                serializer,
-                stale,
-                done,
-            },
-        ) else {
-            return;
+        let waiter = Waiter {
+            serializer,
+            stale,
+            done,
         };
         if !self.outbox.is_remote() {
-            return self.start_load(namespace, key, capture, (0, 0), waiter);
+            return self.join_or_load(namespace, key, capture, (0, 0), waiter);
         }
+        let Err(waiter) = self.join(namespace, key, capture, waiter) else {
+            return;
+        };
         let (engine, owned, name) = (Arc::clone(self), Arc::clone(namespace), Box::<str>::from(key));
         let reader = Box::new(move |answer: &ReadAnswer| {
             let mut waiter = waiter;
@@ -173,9 +101,7 @@ impl Engine {
                 }
                 waiter.stale = Some(found.clone());
             }
-            if let Some(waiter) = engine.join_load(&owned, &name, capture, waiter) {
-                engine.start_load(&owned, &name, capture, answer.born, waiter);
-            }
+            engine.join_or_load(&owned, &name, capture, answer.born, waiter);
         });
         self.read_remote(namespace, key, capture, reader);
     }
@@ -203,29 +129,24 @@ impl Engine {
             stale: None,
             done,
         };
-        let id = table.add(self.new_load(namespace, key, capture, (0, 0), true, waiter));
+        let id = table.add(Load {
+            refresh: true,
+            insist: true,
+            ..Load::new(namespace, key, capture, self.clock.now(), waiter)
+        });
         drop(table);
-        self.ask_lease(id);
+        self.ask_lease(id, Phase::Begun);
     }
 
     /// Adds the waiter to a load that began after all he knows; else gives him back.
-    fn join_load(&self, namespace: &Namespace, key: &str, capture: Capture, waiter: Waiter) -> Option<Waiter> {
-        let mut table = self.loads.table.lock();
-        match table.current(namespace, key) {
-            Some(load) if load.capture.stamp.covers(&capture.stamp) && !load.refresh => match waiter.stale {
-                // Somebody loads already, and an old value is at hand: nobody waits.
-                Some(stale) => {
-                    drop(table);
-                    (waiter.done)(Lookup::Stale(stale, None));
-                }
-                None => load.waiters.push(waiter),
-            },
-            _ => return Some(waiter),
-        }
-        None
+    fn join(&self, namespace: &Namespace, key: &str, capture: Capture, waiter: Waiter) -> Result<(), Waiter> {
+        let joined = self.loads.table.lock().join(namespace, key, &capture, waiter)?;
+        answer_now(joined);
+        Ok(())
     }
 
-    fn start_load(
+    /// Joins a load, or begins one that was born with this state; under one lock, so that no two callers both begin.
+    fn join_or_load(
         self: &Arc<Self>,
         namespace: &Arc<Namespace>,
         key: &str,
@@ -233,56 +154,71 @@ impl Engine {
         born: (u64, u64),
         waiter: Waiter,
     ) {
-        let load = self.new_load(namespace, key, capture, born, false, waiter);
-        let id = self.loads.table.lock().add(load);
-        self.ask_lease(id);
-    }
-
-    fn new_load(
-        &self,
-        namespace: &Arc<Namespace>,
-        key: &str,
-        capture: Capture,
-        born: (u64, u64),
-        refresh: bool,
-        waiter: Waiter,
-    ) -> Load {
-        Load {
-            namespace: Arc::clone(namespace),
-            key: key.into(),
-            capture,
+        let mut table = self.loads.table.lock();
+        let waiter = match table.join(namespace, key, &capture, waiter) {
+            Err(waiter) => waiter,
+            Ok(joined) => {
+                drop(table);
+                return answer_now(joined);
+            }
+        };
+        // A load that ended between this caller's look and now has left its value there.
+        let landed = self
+            .look(namespace, key)
+            .found
+            .filter(|found| !found.is_stale() && found.entry.serializer == waiter.serializer);
+        if let Some(found) = landed {
+            drop(table);
+            return (waiter.done)(Lookup::Hit(found));
+        }
+        // A load from before a clear stores nothing any more: nobody shall wait for its lease.
+        let doomed = table
+            .current(namespace, key)
+            .filter(|load| load.capture.stamp.namespace < capture.stamp.namespace)
+            .and_then(|load| Some((load.remote_key(), load.token?)));
+        // Without the state nothing that is loaded can be stored remotely, and nobody need wait for a remote lease.
+        let alone = self.outbox.is_remote() && born.0 == 0;
+        let id = table.add(Load {
             born,
-            token: None,
-            refresh,
-            insist: refresh,
-            phase: Phase::Asking,
-            began: self.clock.now(),
-            polls: 0,
-            waiters: vec![waiter],
+            phase: if alone { Phase::Asking } else { Phase::Begun },
+            ..Load::new(namespace, key, capture, self.clock.now(), waiter)
+        });
+        drop(table);
+        if let Some((key, token)) = doomed {
+            self.unlease(key, token);
+        }
+        if alone {
+            self.lead(id, None);
+        } else {
+            self.ask_lease(id, Phase::Begun);
         }
     }
 
-    /// Asks for the remote lease of a load that nobody holds yet.
-    fn ask_lease(self: &Arc<Self>, id: LeaseId) {
+    /// Asks for the remote lease of a load, if that still stands where the caller saw it.
+    fn ask_lease(self: &Arc<Self>, id: LeaseId, from: Phase) {
         let token = self.random.next() | 1;
-        let (namespace, request) = {
+        let (namespace, key, insist) = {
             let mut table = self.loads.table.lock();
-            let Some(load) = table.loads.get_mut(&id) else { return };
+            let Some(load) = table.at(id, from) else { return };
             load.phase = Phase::Asking;
-            let key = RemoteKey::new(&load.namespace.full_path, &load.key);
+            load.asked = token;
+            (Arc::clone(&load.namespace), load.remote_key(), load.insist)
+        };
+        let request = RemoteRequest::Lease {
+            key: key.clone(),
+            token,
+            life: lease::TTL,
             // Since the remote read somebody may have stored a value.
-            let request = RemoteRequest::Lease {
-                key,
-                token,
-                life: lease::TTL,
-                unless_value: !load.insist,
-            };
-            (Arc::clone(&load.namespace), request)
+            unless_value: !insist,
         };
         let engine = Arc::clone(self);
         let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
+            let asked = |load: &Load| load.phase == Phase::Asking && load.asked == token;
+            let wanted = engine.loads.table.lock().get(id).is_some_and(asked);
             match reply {
+                Ok(RemoteReply::Granted) if !wanted => engine.unlease(key, token),
+                _ if !wanted => {}
                 Ok(RemoteReply::Granted) => engine.granted(id, token, state),
                 Ok(RemoteReply::Value(Some(stored))) => engine.found_instead(id, stored, state),
                 Ok(RemoteReply::Held) => engine.held_elsewhere(id),
@@ -297,7 +233,7 @@ impl Engine {
     }
 
     fn granted(self: &Arc<Self>, id: LeaseId, token: Token, state: &BatchState) {
-        if let Some(load) = self.loads.table.lock().loads.get_mut(&id)
+        if let Some(load) = self.loads.table.lock().at(id, Phase::Asking)
             && load.born.0 == 0
         {
             // A refresh has read nothing before: what it loads is born now.
@@ -312,7 +248,7 @@ impl Engine {
         let (waiter, capture) = {
             let mut table = self.loads.table.lock();
             // Waiters only leave together with their load, or here.
-            let Some(load) = table.loads.get_mut(&id).filter(|load| !load.waiters.is_empty()) else {
+            let Some(load) = table.at(id, Phase::Asking).filter(|load| !load.waiters.is_empty()) else {
                 return;
             };
             load.phase = Phase::Leased;
@@ -328,36 +264,40 @@ impl Engine {
 
     /// Another process has stored the value while the lease was asked for.
     fn found_instead(self: &Arc<Self>, id: LeaseId, stored: Stored, state: &BatchState) {
-        let found = {
+        let (namespace, key, capture, serializer) = {
             let table = self.loads.table.lock();
-            let Some(load) = table.loads.get(&id) else { return };
-            let (namespace, key, capture) = (Arc::clone(&load.namespace), load.key.clone(), load.capture);
-            drop(table);
-            let remote_key = RemoteKey::new(&namespace.full_path, &key);
-            self.decode(&remote_key, &stored)
-                .filter(|envelope| state.allows(&namespace, envelope.incarnation, envelope.born))
-                // Tags that were raised since would have to be asked for: then it is loaded again.
-                .filter(|envelope| envelope.tags.is_empty() || envelope.born == state.counter)
-                .and_then(|envelope| self.entry_of(&namespace, &envelope, &stored, capture.stamp))
-                .filter(|entry| entry.is_fresh(self.clock.now()))
-                .and_then(|entry| {
-                    let keepable = self.fill_memory(&namespace, &key, capture, &entry);
-                    self.judge(&namespace, entry, capture, true).map(|found| Found { keepable, ..found })
-                })
+            let Some(load) = table.get(id) else { return };
+            let serializer = load.waiters.first().map(|waiter| waiter.serializer);
+            (Arc::clone(&load.namespace), load.key.clone(), load.capture, serializer)
         };
+        let remote_key = RemoteKey::new(&namespace.full_path, &key);
+        let found = self
+            .decode(&remote_key, &stored)
+            .filter(|envelope| Some(envelope.serializer) == serializer)
+            .filter(|envelope| state.allows(&namespace, envelope.incarnation, envelope.born))
+            // Tags that were raised since would have to be asked for: then it is loaded again.
+            .filter(|envelope| envelope.tags.is_empty() || envelope.born == state.counter)
+            .and_then(|envelope| self.entry_of(&namespace, &envelope, &stored, capture.stamp))
+            .filter(|entry| entry.is_fresh(self.clock.now()))
+            .and_then(|entry| {
+                let keepable = self.fill_memory(&namespace, &key, capture, &entry);
+                let found = self.judge(&namespace, entry, capture, true)?;
+                Some(Found { keepable, ..found })
+            });
         match found {
             Some(found) => {
                 self.counters.remote_hits.add();
-                let Some(load) = self.loads.table.lock().take(id) else {
-                    return;
-                };
-                self.answer_all(load.waiters, &found);
+                let load = self.loads.table.lock().take(id);
+                if let Some(load) = load {
+                    self.answer_all(load, &found);
+                }
             }
             None => {
-                if let Some(load) = self.loads.table.lock().loads.get_mut(&id) {
+                if let Some(load) = self.loads.table.lock().at(id, Phase::Asking) {
                     load.insist = true;
+                    load.phase = Phase::Begun;
                 }
-                self.ask_lease(id);
+                self.ask_lease(id, Phase::Begun);
             }
         }
     }
@@ -365,80 +305,68 @@ impl Engine {
     /// Another process loads: whoever has an old value takes it; the others wait for a push, or poll.
     fn held_elsewhere(self: &Arc<Self>, id: LeaseId) {
         let mut served: Vec<(LookupDone, Lookup)> = Vec::new();
-        let poll = {
+        let mut polls = None;
+        {
             let mut table = self.loads.table.lock();
-            let Some(load) = table.loads.get_mut(&id) else { return };
-            if load.refresh {
-                served.extend(load.waiters.drain(..).map(|waiter| (waiter.done, Lookup::Nothing)));
-            }
-            let (with_stale, waiting) = std::mem::take(&mut load.waiters)
-                .into_iter()
-                .partition::<Vec<_>, _>(|waiter| waiter.stale.is_some());
-            load.waiters = waiting;
-            for waiter in with_stale {
-                if let Some(stale) = waiter.stale {
-                    served.push((waiter.done, Lookup::Stale(stale, None)));
+            let Some(load) = table.at(id, Phase::Asking) else { return };
+            for waiter in std::mem::take(&mut load.waiters) {
+                match waiter.stale {
+                    _ if load.refresh => served.push((waiter.done, Lookup::Nothing)),
+                    Some(stale) => served.push((waiter.done, Lookup::Stale(stale, None))),
+                    None => load.waiters.push(waiter),
                 }
             }
             if load.waiters.is_empty() {
                 table.take(id);
-                None
-            } else {
+            } else if self.clock.now().since(load.began) < lease::WAIT_MAX {
                 load.phase = Phase::Elsewhere;
                 load.polls += 1;
-                Some((load.polls, self.clock.now().since(load.began)))
+                polls = Some(load.polls);
             }
-        };
+        }
         for (done, answer) in served {
             done(answer);
         }
-        match poll {
-            None => {}
+        let Some(polls) = polls else {
             // Longer than anybody should wait: load here, for this process alone.
-            Some((_, waited)) if waited >= lease::WAIT_MAX => self.lead(id, None),
-            Some((polls, _)) => {
-                let longest = (lease::POLL_MIN << polls.min(5)).min(lease::POLL_MAX);
-                let pause = longest / 2 + self.random.next() % (longest / 2 + 1);
-                let engine = Arc::clone(self);
-                self.runtime.spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(pause)).await;
-                    engine.poll_lease(id, polls);
-                });
+            return self.lead(id, None);
+        };
+        let longest = (lease::POLL_MIN << polls.min(5)).min(lease::POLL_MAX);
+        let pause = longest / 2 + self.random.next() % (longest / 2 + 1);
+        let engine = Arc::clone(self);
+        self.runtime.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            // Unless somebody already asked since.
+            let due = |load: &mut Load| load.polls == polls;
+            if engine.loads.table.lock().at(id, Phase::Elsewhere).is_some_and(due) {
+                engine.ask_lease(id, Phase::Elsewhere);
             }
-        }
-    }
-
-    /// Asks again, unless somebody already did since.
-    fn poll_lease(self: &Arc<Self>, id: LeaseId, polls: u32) {
-        let due = |load: &Load| load.phase == Phase::Elsewhere && load.polls == polls;
-        if self.loads.table.lock().loads.get(&id).is_some_and(due) {
-            self.ask_lease(id);
-        }
+        });
     }
 
     /// Another process says that it has stored this key: whoever waits for it reads it now.
     pub(super) fn filled_elsewhere(self: &Arc<Self>, namespace: &Namespace, key: &str) {
-        let waiting = {
-            let table = self.loads.table.lock();
-            let id = with_memory_key(namespace, key, |key| table.by_key.get(key).copied());
-            id.filter(|id| table.loads.get(id).is_some_and(|load| load.phase == Phase::Elsewhere))
-        };
+        let waiting = self.loads.table.lock().id(namespace, key);
         if let Some(id) = waiting {
-            self.ask_lease(id);
+            self.ask_lease(id, Phase::Elsewhere);
         }
     }
 
     /// What the holder of a lease loaded.
     pub(super) fn fill(self: &Arc<Self>, id: LeaseId, write: Write<'_>, done: FillDone) {
-        let mut table = self.loads.table.lock();
-        let Some(load) = table.loads.get_mut(&id).filter(|load| load.phase == Phase::Leased) else {
-            drop(table);
+        let held = {
+            let mut table = self.loads.table.lock();
+            table.at(id, Phase::Leased).map(|load| {
+                load.phase = Phase::Filling;
+                let namespace = Arc::clone(&load.namespace);
+                (namespace, load.remote_key(), load.capture, load.born, load.token)
+            })
+        };
+        let Some((namespace, key, capture, born, token)) = held else {
             return done(Err(
                 Error::new(ErrorKind::Argument, "the lease has ended").with("lease", id.0)
             ));
         };
-        load.phase = Phase::Filling;
-        let namespace = Arc::clone(&load.namespace);
         let now = self.clock.now();
         let entry = Entry {
             payload: write.payload.into(),
@@ -446,22 +374,22 @@ impl Engine {
             ttl: write.lifetime.ttl,
             fresh_until: now.after(write.lifetime.ttl),
             gone_at: now.after(write.lifetime.ttl).after(write.lifetime.grace),
-            stamp: load.capture.stamp,
+            stamp: capture.stamp,
             tags: namespace.tag_set(&self.table, write.tags),
         };
-        let remote = load.token.filter(|_| load.born.0 != 0).map(|token| {
-            let key = RemoteKey::new(&namespace.full_path, &load.key);
-            let envelope = self.seal(&key, &entry, write.lifetime, load.born);
-            RemoteRequest::Fill {
-                key,
-                token,
-                envelope,
-                life: life(write.lifetime),
-            }
-        });
-        drop(table);
-        let Some(request) = remote else {
+        let Some(token) = token else {
             return self.filled(id, entry, true, done);
+        };
+        if born.0 == 0 {
+            // Nobody could ever judge it: it stays here, and the others need not wait for it.
+            self.unlease(key, token);
+            return self.filled(id, entry, true, done);
+        }
+        let request = RemoteRequest::Fill {
+            envelope: self.seal(&key, &entry, write.lifetime, born),
+            key,
+            token,
+            life: life(write.lifetime),
         };
         let engine = Arc::clone(self);
         let finish = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {
@@ -479,30 +407,16 @@ impl Engine {
     }
 
     fn filled(self: &Arc<Self>, id: LeaseId, entry: Entry, kept: bool, done: FillDone) {
-        // The flight stays joinable until the memory tier has the value: nobody falls between the two.
-        let Some((namespace, key, capture, remote)) = ({
-            let table = self.loads.table.lock();
-            let parts = |load: &Load| {
-                (
-                    Arc::clone(&load.namespace),
-                    load.key.clone(),
-                    load.capture,
-                    load.token.is_some(),
-                )
-            };
-            table.loads.get(&id).map(parts)
-        }) else {
+        // The load stays joinable until the memory tier has the value: nobody falls between the two.
+        let parts = |load: &Load| (Arc::clone(&load.namespace), load.key.clone(), load.capture);
+        let parts = self.loads.table.lock().get(id).map(parts);
+        let Some((namespace, key, capture)) = parts else {
             return done(Ok(FillOutcome::Refused));
         };
         let stored = kept && self.fill_memory(&namespace, &key, capture, &entry);
         let judged = self.judge(&namespace, entry.clone(), capture, true);
         let keepable = stored && judged.is_some();
-        let waiters = self
-            .loads
-            .table
-            .lock()
-            .take(id)
-            .map_or_else(Vec::new, |load| load.waiters);
+        let load = self.loads.table.lock().take(id);
         let now = self.clock.now();
         let found = judged.unwrap_or_else(|| Found {
             fresh_for: 0,
@@ -515,7 +429,7 @@ impl Engine {
         });
         let found = Found { keepable, ..found };
         if keepable {
-            if remote && self.outbox.is_remote() {
+            if self.outbox.is_remote() && load.as_ref().is_some_and(|load| load.token.is_some()) {
                 self.tell(Change::Filled {
                     path: namespace.path.clone(),
                     key,
@@ -526,65 +440,75 @@ impl Engine {
             self.counters.loads_refused.add();
             done(Ok(FillOutcome::Refused));
         }
-        self.answer_all(waiters, &found);
+        if let Some(load) = load {
+            self.answer_all(load, &found);
+        }
     }
 
-    fn answer_all(self: &Arc<Self>, waiters: Vec<Waiter>, found: &Found) {
-        for waiter in waiters {
-            (waiter.done)(Lookup::Hit(found.clone()));
+    /// Gives the value to all who waited. Who waited for another encoding asks anew.
+    fn answer_all(self: &Arc<Self>, load: Load, found: &Found) {
+        for waiter in load.waiters {
+            if waiter.serializer == found.entry.serializer {
+                (waiter.done)(Lookup::Hit(found.clone()));
+            } else {
+                self.lookup(&load.namespace, &load.key, waiter.serializer, waiter.done);
+            }
         }
     }
 
     /// The holder of a lease has nothing to store: the next waiter gets it, or it is given back.
-    pub fn release(self: &Arc<Self>, id: LeaseId, failed: bool) {
+    pub(crate) fn release(self: &Arc<Self>, id: LeaseId, failed: bool) {
         let mut table = self.loads.table.lock();
-        let held = |load: &Load| load.phase == Phase::Leased;
-        if !table.loads.get(&id).is_some_and(held) {
-            return;
+        let Some(load) = table.at(id, Phase::Leased) else { return };
+        if load.waiters.is_empty() {
+            let given_back = load.token.map(|token| (load.remote_key(), token));
+            table.take(id);
+            drop(table);
+            if let Some((key, token)) = given_back {
+                self.unlease(key, token);
+            }
+        } else if let Some((next, load)) = table.rename(id) {
+            let token = load.token.take();
+            load.phase = Phase::Asking;
+            load.asked = 0;
+            load.refresh = false;
+            drop(table);
+            let engine = Arc::clone(self);
+            // Not on this stack: of a thousand waiters who have all gone, each would hand on inside the one before.
+            self.runtime.spawn(async move { engine.lead(next, token) });
         }
-        let Some(load) = table.take(id) else { return };
         if failed {
             self.counters.loads_failed.add();
         }
-        if load.waiters.is_empty() {
-            drop(table);
-            return self.give_back(&load);
-        }
-        // A new name: the old holder can end nothing any more.
-        let token = load.token;
-        let next = table.add(load);
-        drop(table);
-        self.lead(next, token);
     }
 
-    fn give_back(&self, load: &Load) {
-        if let Some(token) = load.token {
-            let key = RemoteKey::new(&load.namespace.full_path, &load.key);
-            self.outbox
-                .push(RemoteRequest::Unlease { key, token }, None, Box::new(|_, _| ()))
-                .run();
-        }
+    fn unlease(&self, key: RemoteKey, token: Token) {
+        let request = RemoteRequest::Unlease { key, token };
+        self.outbox.push(request, None, Box::new(|_, _| ())).run();
     }
 
     /// Prolongs every remote lease that is held.
     pub(super) fn renew_leases(&self) {
-        let held: Vec<RemoteRequest> = {
-            let table = self.loads.table.lock();
-            let renew = |load: &Load| {
-                let token = load
-                    .token
-                    .filter(|_| matches!(load.phase, Phase::Leased | Phase::Filling))?;
-                let key = RemoteKey::new(&load.namespace.full_path, &load.key);
-                Some(RemoteRequest::Renew {
-                    key,
-                    token,
-                    life: lease::TTL,
-                })
-            };
-            table.loads.values().filter_map(renew).collect()
+        let renew = |load: &Load| {
+            let token = load
+                .token
+                .filter(|_| matches!(load.phase, Phase::Leased | Phase::Filling))?;
+            Some(RemoteRequest::Renew {
+                key: load.remote_key(),
+                token,
+                life: lease::TTL,
+            })
         };
+        let held: Vec<RemoteRequest> = self.loads.table.lock().iter().filter_map(renew).collect();
         for request in held {
             self.outbox.push(request, None, Box::new(|_, _| ())).run();
         }
+    }
+}
+
+/// Somebody loads already: who has an old value at hand does not wait.
+fn answer_now(joined: Option<(LookupDone, Found)>) {
+    if let Some((done, stale)) = joined {
+        done(Lookup::Stale(stale, None));
     }
 }

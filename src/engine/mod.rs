@@ -10,6 +10,7 @@ mod flights;
 mod housekeeping;
 mod inbound;
 mod load;
+mod load_table;
 mod namespaces;
 mod outbox;
 mod read;

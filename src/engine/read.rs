@@ -70,15 +70,21 @@ pub(super) struct ReadAnswer {
 
 impl Engine {
     pub(super) fn peek(&self, namespace: &Namespace, key: &str) -> Peek {
+        let peek = self.look(namespace, key);
+        match &peek.found {
+            Some(found) if !found.is_stale() => self.counters.memory_hits.add(),
+            _ => self.counters.memory_misses.add(),
+        }
+        peek
+    }
+
+    /// A look into the memory tier that is not counted.
+    pub(super) fn look(&self, namespace: &Namespace, key: &str) -> Peek {
         let slot = self.table.key_slot(namespace.id, key);
         // Writers change the memory tier first and bump then: whoever captures the new generation sees the new memory.
         let capture = self.capture_now(namespace, slot);
         let entry = with_memory_key(namespace, key, |key| self.memory.get(key));
         let found = entry.and_then(|entry| self.judge(namespace, entry, capture, false));
-        match &found {
-            Some(found) if !found.is_stale() => self.counters.memory_hits.add(),
-            _ => self.counters.memory_misses.add(),
-        }
         Peek { capture, found }
     }
 
