@@ -199,44 +199,43 @@ impl Cache {
         Fut: Future<Output = Result<T, E>>,
     {
         self.space.check_key(key)?;
+        let loading = Loading::enter(&self.space, key)?;
         let (sender, answer) = oneshot::channel();
-        let engine = Arc::clone(self.space.engine());
-        self.space.lookup(
-            key,
-            Box::new(move |lookup| {
-                if let Err(Lookup::Stale(_, Some((lease, _))) | Lookup::Load(lease, _)) = sender.send(lookup) {
-                    // The caller has gone while he waited: the next one shall load.
-                    engine.release(lease, false);
-                }
-            }),
-        );
+        let space = self.space.clone();
+        // A caller who has gone never takes his answer out: dropping it hands its lease to the next.
+        let done = move |lookup| drop(sender.send(Answer::new(space, lookup)));
+        self.space.lookup(key, Box::new(done));
+        let loader = || LOADING.scope(Arc::new(loading), loader());
         match answer.await.map_err(|_| closed())? {
-            Lookup::Hit(found) | Lookup::Stale(found, None) => match self.serializer.decode(&found.entry.payload) {
+            Answer::Value(found) => match self.serializer.decode(&found.entry.payload) {
                 Ok(value) => Ok(value),
                 // Stored as another type under the same key: the caller gets his own, and the cache keeps what it has.
                 Err(_) => loader().await.map_err(LoadError::Loader),
             },
-            Lookup::Stale(found, Some((lease, _))) => {
-                match self.load(Held::new(&self.space, lease), options, loader).await {
-                    Err(LoadError::Loader(error)) => self
-                        .serializer
-                        .decode(&found.entry.payload)
-                        .map_err(|_| LoadError::Loader(error)),
-                    loaded => loaded,
-                }
-            }
-            Lookup::Load(lease, _) => self.load(Held::new(&self.space, lease), options, loader).await,
+            Answer::Load(held, stale) => match (self.load(held, options, loader).await, stale) {
+                (Err(LoadError::Loader(error)), Some(stale)) => self
+                    .serializer
+                    .decode(&stale.entry.payload)
+                    .map_err(|_| LoadError::Loader(error)),
+                (loaded, _) => loaded,
+            },
             // Only a refresh is answered so.
-            Lookup::Nothing => Err(closed().into()),
+            Answer::Nothing => Err(closed().into()),
         }
     }
 
-    async fn load<T, E, F, Fut>(&self, held: Held<'_>, options: &WriteOptions<'_>, loader: F) -> Result<T, LoadError<E>>
+    async fn load<T, E, F, Fut>(
+        &self,
+        mut held: Held,
+        options: &WriteOptions<'_>,
+        loader: F,
+    ) -> Result<T, LoadError<E>>
     where
         T: Serialize + DeserializeOwned,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
+        held.begun = true;
         let value = loader().await.map_err(LoadError::Loader)?;
         let payload = self.serializer.encode(&value)?;
         drop(value);
@@ -280,17 +279,38 @@ impl Cache {
     }
 }
 
-/// A lease in Rust hands: whatever happens to the loader, it is answered.
-struct Held<'a> {
-    space: &'a Space,
-    lease: Option<LeaseId>,
+/// The answer of a lookup on its way to a caller who may have gone.
+enum Answer {
+    Value(Found),
+    Load(Held, Option<Found>),
+    Nothing,
 }
 
-impl<'a> Held<'a> {
-    fn new(space: &'a Space, lease: LeaseId) -> Self {
+impl Answer {
+    fn new(space: Space, lookup: Lookup) -> Self {
+        match lookup {
+            Lookup::Hit(found) | Lookup::Stale(found, None) => Self::Value(found),
+            Lookup::Stale(found, Some((lease, _))) => Self::Load(Held::new(space, lease), Some(found)),
+            Lookup::Load(lease, _) => Self::Load(Held::new(space, lease), None),
+            Lookup::Nothing => Self::Nothing,
+        }
+    }
+}
+
+/// A lease in Rust hands: whatever happens to the caller or his loader, it is answered.
+struct Held {
+    space: Space,
+    lease: Option<LeaseId>,
+    /// The loader was called: without a value it has failed.
+    begun: bool,
+}
+
+impl Held {
+    fn new(space: Space, lease: LeaseId) -> Self {
         Self {
             space,
             lease: Some(lease),
+            begun: false,
         }
     }
 
@@ -305,11 +325,46 @@ impl<'a> Held<'a> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Held {
     fn drop(&mut self) {
         if let Some(lease) = self.lease.take() {
-            self.space.release(lease, true);
+            self.space.release(lease, self.begun);
         }
+    }
+}
+
+tokio::task_local! {
+    /// What the loader that runs in this task loads.
+    static LOADING: Arc<Loading>;
+}
+
+/// A key being loaded, and the loads inside whose loaders that happens.
+struct Loading {
+    engine: usize,
+    path: Box<str>,
+    key: Box<str>,
+    outer: Option<Arc<Loading>>,
+}
+
+impl Loading {
+    /// Refuses a key whose own loader asks for it: it would wait for itself (law 6).
+    fn enter(space: &Space, key: &str) -> Result<Self> {
+        let outer = LOADING.try_with(Arc::clone).ok();
+        let loading = Self {
+            engine: Arc::as_ptr(space.engine()).addr(),
+            path: space.full_path().into(),
+            key: key.into(),
+            outer,
+        };
+        let mut above = loading.outer.as_deref();
+        while let Some(load) = above {
+            if load.engine == loading.engine && load.path == loading.path && load.key == loading.key {
+                let message = "the loader asks for the key that it loads: it would wait for itself";
+                return Err(Error::new(ErrorKind::Argument, message).with("key", key));
+            }
+            above = load.outer.as_deref();
+        }
+        Ok(loading)
     }
 }
 
