@@ -9,8 +9,10 @@
 use crate::engine::namespaces::Namespace;
 use crate::error::{Error, ErrorKind, Result};
 use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier};
+use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::Handle;
@@ -30,10 +32,12 @@ pub struct BatchState {
 }
 
 impl BatchState {
-    /// Whether nobody cleared the namespace of an entry since it was born.
+    /// Whether nobody cleared the namespace of an entry since it was born. A state that is unknown allows nothing.
     pub fn allows(&self, namespace: &Namespace, incarnation: u64, born: u64) -> bool {
         let floor = |field| self.floors.get(field).copied().unwrap_or(0);
-        self.incarnation == incarnation && namespace.floors.iter().all(|field| floor(field) <= born)
+        self.incarnation != 0
+            && self.incarnation == incarnation
+            && namespace.floors.iter().all(|field| floor(field) <= born)
     }
 }
 
@@ -166,13 +170,18 @@ async fn execute(remote: &dyn RemoteTier, batch: Vec<Item>, pending: &Pending) {
         waiting.push(item.done);
     }
     let count = waiting.len();
-    let mut replies = remote.execute(requests).await.into_iter();
+    // A store may be a user's own code: its panic is the failure of this batch, and the queue goes on.
+    let replies = AssertUnwindSafe(async { remote.execute(requests).await }).catch_unwind();
+    let mut replies = replies.await.unwrap_or_default().into_iter();
     let state = match replies.next() {
         Some(Ok(RemoteReply::State(state))) => batch_state(state, fields),
         _ => BatchState::default(),
     };
     for done in waiting {
-        done(&state, replies.next().unwrap_or_else(|| Err(lost_reply())));
+        let reply = replies.next().unwrap_or_else(|| Err(lost_reply()));
+        if catch_unwind(AssertUnwindSafe(|| done(&state, reply))).is_err() {
+            tracing::error!("the receiver of an answer panicked");
+        }
     }
     pending.leave(count);
 }
