@@ -127,7 +127,9 @@ impl Engine {
         }
         let fresh_for = match entry.fresh_until {
             Millis::NEVER => i64::MAX,
-            until => (until.0 as i64).saturating_sub(now.0 as i64),
+            until => i64::try_from(until.0)
+                .unwrap_or(i64::MAX)
+                .saturating_sub_unsigned(now.0),
         };
         Some(Found {
             fresh_for,
@@ -248,10 +250,14 @@ impl Engine {
             // Somebody took its end away: nobody can say how old it is.
             return None;
         }
-        let fresh = if life == FOREVER {
-            FOREVER
-        } else {
-            life.saturating_sub(envelope.lifetime.grace)
+        // Whatever the store says, no value outlives what it was given.
+        let life = match envelope.lifetime.ttl {
+            FOREVER => life,
+            ttl => life.min(ttl.saturating_add(envelope.lifetime.grace)),
+        };
+        let fresh = match life {
+            FOREVER => FOREVER,
+            life => life.saturating_sub(envelope.lifetime.grace),
         };
         Some(Entry {
             payload: envelope.payload[..].into(),

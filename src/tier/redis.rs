@@ -147,7 +147,9 @@ impl Redis {
             RemoteRequest::Raise { fields } => vec![self.state_script(RAISE, fields)],
             RemoteRequest::Read { key } => {
                 let name = key.value_name();
-                vec![one("GET", &name), one("PTTL", &name)]
+                // The life first: should another value come between the two, it gets the life of the one before, and the
+                // engine allows no value more than its own. The other way round an old value would live on.
+                vec![one("PTTL", &name), one("GET", &name)]
             }
             // The lease goes first: a fill between the two is overwritten, one behind them is refused.
             RemoteRequest::Write { key, envelope, life } => {
@@ -236,7 +238,7 @@ fn read_reply(request: &RemoteRequest, values: &mut impl Iterator<Item = Value>)
     match request {
         RemoteRequest::State { .. } | RemoteRequest::Raise { .. } => Ok(RemoteReply::State(state(next()?)?)),
         RemoteRequest::Read { .. } => {
-            let (value, life) = (next(), next());
+            let (life, value) = (next(), next());
             Ok(RemoteReply::Value(stored(value?, life?)?))
         }
         RemoteRequest::Write { .. } => {
