@@ -1,6 +1,6 @@
 //! What the memory tier holds under a key.
 
-use crate::clock::Millis;
+use crate::clock::{FOREVER, Millis};
 use std::sync::Arc;
 
 /// Identifies an encoding in stored bytes. 128 to 255 are the user's own.
@@ -21,6 +21,20 @@ pub struct Lifetime {
     pub ttl: u64,
     /// Time after that in which it may be served when the loader fails or is slow.
     pub grace: u64,
+}
+
+/// Longer than this is for ever: 8,900 years, and far from any overflow, here and in Redis.
+const LONGEST: u64 = 1 << 48;
+
+impl Lifetime {
+    /// The same life in times that every tier can reckon with.
+    #[must_use]
+    pub fn clamped(self) -> Self {
+        Self {
+            ttl: if self.ttl > LONGEST { FOREVER } else { self.ttl },
+            grace: self.grace.min(LONGEST),
+        }
+    }
 }
 
 /// The tags of an entry with the slots of their generations.

@@ -27,6 +27,13 @@ pub struct Write<'a> {
     pub tags: &'a [&'a str],
 }
 
+impl Write<'_> {
+    fn clamped(self) -> Self {
+        let lifetime = self.lifetime.clamped();
+        Self { lifetime, ..self }
+    }
+}
+
 /// A handle on one namespace. Answers come through callbacks, on any thread, and never while a lock is held.
 #[derive(Clone)]
 pub struct Space {
@@ -110,7 +117,7 @@ impl Space {
     /// Answers a lease with the loaded value.
     pub fn fill(&self, lease: LeaseId, write: Write<'_>, done: Box<dyn FnOnce(Result<FillOutcome>) + Send>) {
         match self.check_value(&write) {
-            Ok(()) => self.engine.fill(lease, write, done as FillDone),
+            Ok(()) => self.engine.fill(lease, write.clamped(), done as FillDone),
             Err(error) => {
                 self.engine.release(lease, true);
                 done(Err(error));
@@ -126,7 +133,9 @@ impl Space {
     /// Stores a value in every tier.
     pub fn set(&self, key: &str, write: Write<'_>, done: Box<dyn FnOnce(Result<bool>) + Send>) {
         match self.check_key(key).and_then(|()| self.check_value(&write)) {
-            Ok(()) => self.engine.set(&self.namespace, key, write, done as WriteDone),
+            Ok(()) => self
+                .engine
+                .set(&self.namespace, key, write.clamped(), done as WriteDone),
             Err(error) => done(Err(error)),
         }
     }
