@@ -37,6 +37,8 @@ impl Engine {
             },
             tags,
         };
+        let born = *self.last_state.lock();
+        let sealed = self.seal_for(&RemoteKey::new(&namespace.full_path, key), &entry, write.lifetime, born);
         let guard = self.table.lock(slot);
         let generation = guard.generation() + 1;
         entry.stamp.generation = generation;
@@ -49,24 +51,29 @@ impl Engine {
             generation,
             entry,
             lifetime: write.lifetime,
+            repeats: 0,
         };
-        let born = *self.last_state.lock();
-        let answer = self.push_set(task, born, done);
+        let answer = self.push_set(task, sealed, done);
         drop(guard);
         answer.run();
     }
 
-    /// Queues the remote write, stamped with the namespace state as last seen. When the state turns out to have moved, the
-    /// write is repeated with the right stamp, unless the key was written again meanwhile.
-    fn push_set(self: &Arc<Self>, task: SetTask, born: (u64, u64), done: WriteDone) -> super::outbox::Deferred {
-        let remote_key = RemoteKey::new(&task.namespace.full_path, &task.key);
+    /// The envelope of an entry with the stamp it is born with, made before any lock is taken: compressing takes its time.
+    fn seal_for(&self, key: &RemoteKey, entry: &Entry, lifetime: Lifetime, born: (u64, u64)) -> Sealed {
         let envelope = if self.outbox.is_remote() {
-            self.seal(&remote_key, &task.entry, task.lifetime, born)
+            self.seal(key, entry, lifetime, born)
         } else {
             Bytes::new()
         };
+        Sealed { born, envelope }
+    }
+
+    /// Queues the remote write, stamped with the namespace state as last seen. When the state turns out to have moved, the
+    /// write is repeated with the right stamp, unless the key was written again meanwhile.
+    fn push_set(self: &Arc<Self>, task: SetTask, sealed: Sealed, done: WriteDone) -> super::outbox::Deferred {
+        let Sealed { born, envelope } = sealed;
         let request = RemoteRequest::Write {
-            key: remote_key,
+            key: RemoteKey::new(&task.namespace.full_path, &task.key),
             envelope,
             life: life(task.lifetime),
         };
@@ -74,10 +81,14 @@ impl Engine {
         let finish = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
             let now = (state.incarnation, state.counter);
-            if reply.is_ok() && state.incarnation != 0 && now != born && task.must_be_current(state, born) {
+            let moved = reply.is_ok() && state.incarnation != 0 && now != born;
+            if moved && task.repeats < REPEATS && task.must_be_current(state, born) {
+                let key = RemoteKey::new(&task.namespace.full_path, &task.key);
+                let sealed = engine.seal_for(&key, &task.entry, task.lifetime, now);
                 let guard = engine.table.lock(task.slot);
                 if guard.generation() == task.generation {
-                    let again = engine.push_set(task, now, done);
+                    let repeats = task.repeats + 1;
+                    let again = engine.push_set(SetTask { repeats, ..task }, sealed, done);
                     drop(guard);
                     return again.run();
                 }
@@ -237,6 +248,15 @@ pub(super) fn life(lifetime: Lifetime) -> Option<u64> {
     (lifetime.ttl != FOREVER).then(|| lifetime.ttl.saturating_add(lifetime.grace))
 }
 
+/// A write whose stamp is old is repeated so often: where tags are invalidated all the time the state never stands still,
+/// and a value that others take for old is a miss, while a write that never ends is a hang.
+const REPEATS: u32 = 3;
+
+struct Sealed {
+    born: (u64, u64),
+    envelope: Bytes,
+}
+
 struct SetTask {
     namespace: Arc<Namespace>,
     key: Box<str>,
@@ -244,6 +264,7 @@ struct SetTask {
     generation: u64,
     entry: Entry,
     lifetime: Lifetime,
+    repeats: u32,
 }
 
 impl SetTask {
