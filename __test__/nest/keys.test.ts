@@ -42,14 +42,26 @@ describe('values in a key', () => {
       fc.stringMatching(/^[~%:\-.|0-9ntrue]{0,4}$/),
       fc.constantFrom('\ud800', '\udfff', '%3A', '%u00D800', '~null'),
     );
-    const value = fc.oneof(text, fc.double(), fc.integer(), fc.bigInt(), fc.boolean(), fc.constantFrom(null, undefined));
+    const value = fc.oneof(
+      text,
+      fc.double(),
+      fc.integer(),
+      fc.bigInt(),
+      fc.boolean(),
+      fc.constantFrom(null, undefined),
+    );
     const data = fc.oneof({ weight: 3, arbitrary: value }, { weight: 1, arbitrary: fc.jsonValue() });
     const templates = ['#{a?}:#{b?}', '#{a?}-#{b?}', 'x#{a?}.y|z#{b?}w', '#{a?} and#{b?}', 'p#{a?};#{b?}'];
     fc.assert(
-      fc.property(fc.constantFrom(...templates), fc.tuple(data, data), fc.tuple(data, data), (template, left, right) => {
-        const keyOf = ([a, b]: [unknown, unknown]): string => cacheKey(template, { a, b }, Infinity);
-        expect(keyOf(left) === keyOf(right)).toBe(sameValues(left, right));
-      }),
+      fc.property(
+        fc.constantFrom(...templates),
+        fc.tuple(data, data),
+        fc.tuple(data, data),
+        (template, left, right) => {
+          const keyOf = ([a, b]: [unknown, unknown]): string => cacheKey(template, { a, b }, Infinity);
+          expect(keyOf(left) === keyOf(right)).toBe(sameValues(left, right));
+        },
+      ),
       { numRuns: 3_000 },
     );
   });
@@ -57,10 +69,17 @@ describe('values in a key', () => {
   it('move no text from one slot to the next', () => {
     const half = fc.string({ unit: fc.constantFrom('a', ':', '-', '%', '~', '1'), maxLength: 4 });
     fc.assert(
-      fc.property(fc.constantFrom('#{a}:#{b}', '#{a}-#{b}', '#{a}a-#{b}'), half, half, half, half, (template, a, b, c, d) => {
-        if (a === c && b === d) return;
-        expect(cacheKey(template, { a, b })).not.toBe(cacheKey(template, { a: c, b: d }));
-      }),
+      fc.property(
+        fc.constantFrom('#{a}:#{b}', '#{a}-#{b}', '#{a}a-#{b}'),
+        half,
+        half,
+        half,
+        half,
+        (template, a, b, c, d) => {
+          if (a === c && b === d) return;
+          expect(cacheKey(template, { a, b })).not.toBe(cacheKey(template, { a: c, b: d }));
+        },
+      ),
       { numRuns: 3_000 },
     );
   });
@@ -69,7 +88,21 @@ describe('values in a key', () => {
 describe('canonical text', () => {
   it('does not depend on the order of fields, of map entries or of set members', () => {
     expect(canonical({ b: { y: 1, x: 2 }, a: 1 })).toBe(canonical({ a: 1, b: { x: 2, y: 1 } }));
-    expect(canonical(new Map([['b', 1], ['a', 2]]))).toBe(canonical(new Map([['a', 2], ['b', 1]])));
+    expect(
+      canonical(
+        new Map([
+          ['b', 1],
+          ['a', 2],
+        ]),
+      ),
+    ).toBe(
+      canonical(
+        new Map([
+          ['a', 2],
+          ['b', 1],
+        ]),
+      ),
+    );
     expect(canonical(new Set([2, 1]))).toBe(canonical(new Set([1, 2])));
   });
 
@@ -160,12 +193,14 @@ function cycle(): unknown {
 
 /** Equal as arguments: `-0` is `0`. */
 function sameValues(a: unknown, b: unknown): boolean {
-  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, i) => sameValues(item, b[i]));
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((item, i) => sameValues(item, b[i]));
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b || Object.is(a, b);
   if (Array.isArray(a) !== Array.isArray(b)) return false;
   const names = Object.keys(a);
   const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
   return (
-    names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && sameValues(left[name], right[name]))
+    names.length === Object.keys(b).length &&
+    names.every((name) => Object.hasOwn(b, name) && sameValues(left[name], right[name]))
   );
 }

@@ -6,6 +6,7 @@ type AnyFunction = (...args: any[]) => unknown;
 
 /** The method of an object literal or class whose source is kept exactly as it is written. */
 function method(source: string): AnyFunction {
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the source must reach the engine as it is written
   const holder = new Function(`return { ${source} }`)() as Record<string, AnyFunction>;
   return holder[Reflect.ownKeys(holder)[0] as string]!;
 }
@@ -110,7 +111,8 @@ const defaultValue = fc.constantFrom('1', '"a,)"', '{ x: [1, 2] }', '`${")"},`',
 const gap = fc.constantFrom('', ' ', '\n', '/* , ) */', ' // } ]\n');
 const leaf: fc.Arbitrary<Written> = gap.map((space) => `${space}@${space}`);
 
-const withDefault = (binding: Written, value: string | null): Written => binding + (value === null ? '' : ` = ${value}`);
+const withDefault = (binding: Written, value: string | null): Written =>
+  binding + (value === null ? '' : ` = ${value}`);
 const join = (parts: Written[]): Written => parts.join(',');
 
 function objectPattern(binding: fc.Arbitrary<Written>): fc.Arbitrary<Written> {

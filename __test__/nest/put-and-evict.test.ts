@@ -103,11 +103,14 @@ describe('@TurboCacheEvict', () => {
     expect(await manager.has('user:1')).toBe(true);
   });
 
-  it.each(['renameBefore', 'renameAlways'] as const)('%s: removes it although the method fails, if asked to', async (name) => {
-    const { users, manager } = await started();
-    await expect(users[name](1)).rejects.toThrow('failed');
-    expect(await manager.has('user:1')).toBe(false);
-  });
+  it.each(['renameBefore', 'renameAlways'] as const)(
+    '%s: removes it although the method fails, if asked to',
+    async (name) => {
+      const { users, manager } = await started();
+      await expect(users[name](1)).rejects.toThrow('failed');
+      expect(await manager.has('user:1')).toBe(false);
+    },
+  );
 
   it('removes several keys', async () => {
     const { users, manager } = await started();

@@ -78,7 +78,9 @@ describe('@TurboCache', () => {
   });
 
   it('takes a function or a generator for a key', async () => {
-    const generator: IKeyGenerator = { generate: ({ className, methodName, args }) => `${className}/${methodName}/${args}` };
+    const generator: IKeyGenerator = {
+      generate: ({ className, methodName, args }) => `${className}/${methodName}/${args}`,
+    };
 
     @Injectable()
     class Users {
@@ -104,7 +106,11 @@ describe('@TurboCache', () => {
       calls = 0;
 
       @TurboCache()
-      async find(@TurboCacheKey('address.city') _user: object, _trace: object, @TurboCacheKey() _page: number): Promise<number> {
+      async find(
+        @TurboCacheKey('address.city') _user: object,
+        _trace: object,
+        @TurboCacheKey() _page: number,
+      ): Promise<number> {
         return (this.calls += 1);
       }
 
@@ -217,7 +223,11 @@ describe('@TurboCache', () => {
 
     const manager = app.get(CacheManager);
     const entries = await Promise.all(['fixed:1', 'templates:1', 'function:1'].map((key) => manager.getEntry(key)));
-    expect(entries.map((entry) => [...entry!.tags].sort())).toEqual([['users'], ['city:Oslo', 'user:1', 'users'], ['n1', 'n2']]);
+    expect(entries.map((entry) => [...entry!.tags].sort())).toEqual([
+      ['users'],
+      ['city:Oslo', 'user:1', 'users'],
+      ['n1', 'n2'],
+    ]);
     const [fixed, byResult, forever] = entries.map((entry) => entry!.ttl);
     expect(fixed).toBeGreaterThan(590_000);
     expect(fixed).toBeLessThanOrEqual(600_000);

@@ -36,7 +36,7 @@ export function capture(
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(after)) {
     if (NOT_KEPT.has(name.toLowerCase()) || sameHeader(value, before[name]) || value === undefined) continue;
-    headers[name] = Array.isArray(value) ? value.map(String) : `${value as string}`;
+    headers[name] = typeof value === 'number' ? String(value) : (value as string | string[]);
   }
   return { body, headers };
 }

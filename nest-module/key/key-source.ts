@@ -46,8 +46,10 @@ export function defaultKey(site: Site, parts: readonly KeyPart[] | undefined): C
   return { of: (call) => `${ownerOf(call, site)}(${printAll(valuesOf(call), call, site)})`, namesClass: true };
 }
 
-function ownerOf(call: MethodCall, site: Site): string {
-  if (call.className !== '') return `${call.className}.${call.methodName}`;
+/** A method that overrides a cached one and calls it must not ask for the key it is computing. */
+function ownerOf({ className, methodName }: MethodCall, site: Site): string {
+  if (className === site.className && className !== '') return `${className}.${methodName}`;
+  if (className !== '') return `${className}:${site.className}.${methodName}`;
   throw decoratorError(site, 'the class has no name', { option: 'key', expected: 'a `key`, or a named class' });
 }
 
