@@ -8,6 +8,8 @@ pub use none::NoBus;
 #[cfg(feature = "redis")]
 pub use redis::RedisBus;
 
+use std::future::{Future, ready};
+use std::pin::Pin;
 use tokio::sync::mpsc;
 
 /// What an engine hears.
@@ -28,4 +30,14 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Begins to listen; what is heard goes to `engine` until it is dropped.
     fn listen(&self, engine: mpsc::UnboundedSender<Heard>);
+
+    /// Resolves when what was published so far has been sent, or cannot be sent now.
+    fn sent(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(ready(()))
+    }
+
+    /// Whether anything can be heard on it at all.
+    fn is_there(&self) -> bool {
+        true
+    }
 }

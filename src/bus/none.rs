@@ -9,4 +9,7 @@ pub struct NoBus;
 impl Bus for NoBus {
     fn publish(&self, _: Vec<u8>) {}
     fn listen(&self, _: mpsc::UnboundedSender<Heard>) {}
+    fn is_there(&self) -> bool {
+        false
+    }
 }

@@ -5,8 +5,9 @@ use crate::engine::outbox::BatchState;
 use crate::engine::{Engine, is_dead, namespace_of};
 use crate::error::Result;
 use crate::options::lease;
-use crate::tier::{RemoteReply, RemoteRequest};
+use crate::tier::{RemoteReply, RemoteRequest, RemoteState};
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,6 +15,12 @@ use std::time::Duration;
 pub const TICK: Duration = Duration::from_millis(5);
 const WITHOUT_MIRRORS: Duration = Duration::from_millis(100);
 const SWEEP: u64 = 10_000;
+/// How often the namespace state is asked for when nobody calls, in milliseconds. It shows that the remote tier was emptied
+/// or is back, and finds a dead connection before a caller does.
+const HEARTBEAT: u64 = 1_000;
+/// How long the memory tier serves what it holds while the remote tier answers and the bus is not heard, in milliseconds:
+/// others change things then, and nobody tells (law 4).
+const UNHEARD: u64 = 1_000;
 
 impl Engine {
     pub(super) fn start_housekeeping(self: &Arc<Self>) {
@@ -33,6 +40,11 @@ impl Engine {
             .run();
     }
 
+    /// Whether others can change things without this process being told.
+    fn is_deaf(&self) -> bool {
+        self.bus.is_there() && !self.hears.load(Ordering::SeqCst) && self.outbox.state() == RemoteState::Up
+    }
+
     fn sweep(&self) {
         let generations: HashMap<u32, u64> = self.namespaces.generations().into_iter().collect();
         let now = self.clock.now();
@@ -45,7 +57,8 @@ impl Engine {
 }
 
 async fn keep_house(engine: Weak<Engine>) {
-    let (mut renewed, mut swept) = (Millis(0), Millis(0));
+    let start = engine.upgrade().map_or(Millis(0), |engine| engine.clock.now());
+    let (mut renewed, mut swept, mut asked, mut heard) = (start, start, start, start);
     loop {
         let pause = {
             let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closed()) else {
@@ -55,6 +68,16 @@ async fn keep_house(engine: Weak<Engine>) {
             if now.since(renewed) >= lease::RENEWAL {
                 renewed = now;
                 engine.renew_leases();
+            }
+            if engine.outbox.is_remote() && now.since(asked) >= HEARTBEAT {
+                asked = now;
+                engine.learn_state();
+            }
+            if !engine.is_deaf() {
+                heard = now;
+            } else if now.since(heard) >= UNHEARD {
+                heard = now;
+                engine.namespaces.clear(&engine.table, "");
             }
             if now.since(swept) >= SWEEP {
                 swept = now;

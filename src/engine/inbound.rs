@@ -3,25 +3,30 @@
 use crate::bus::Heard;
 use crate::engine::Engine;
 use crate::event::{Change, Event};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 impl Engine {
     pub(super) fn start_listening(self: &Arc<Self>) {
         let (sink, heard) = mpsc::unbounded_channel();
         self.bus.listen(sink);
-        self.runtime.spawn(listen(Arc::downgrade(self), heard));
+        self.runtime
+            .spawn(listen(Arc::downgrade(self), heard, self.ending.subscribe()));
     }
 
     fn hear(self: &Arc<Self>, heard: Heard) {
-        match heard {
-            Heard::Message(bytes) => match Event::decode(&bytes) {
+        match &heard {
+            Heard::Message(bytes) => match Event::decode(bytes) {
                 Some(event) if event.sender != self.sender => self.apply(event.change),
                 Some(_) => {}
                 None => tracing::debug!(bytes = bytes.len(), "a message on the bus was not understood"),
             },
-            // Whatever was said while nobody listened is unknown: nothing that is held can be trusted (law 4).
-            Heard::Listening | Heard::Lost => self.namespaces.clear(&self.table, ""),
+            Heard::Listening | Heard::Lost => {
+                self.hears.store(heard == Heard::Listening, Ordering::SeqCst);
+                // Whatever was said while nobody listened is unknown: nothing that is held can be trusted (law 4).
+                self.namespaces.clear(&self.table, "");
+            }
         }
     }
 
@@ -45,11 +50,17 @@ impl Engine {
     }
 }
 
-async fn listen(engine: Weak<Engine>, mut heard: mpsc::UnboundedReceiver<Heard>) {
-    while let Some(heard) = heard.recv().await {
-        match engine.upgrade() {
-            Some(engine) => engine.hear(heard),
-            None => return,
+/// Ends with the engine, and so does the bus, which sees that nobody receives any more.
+async fn listen(engine: Weak<Engine>, mut heard: mpsc::UnboundedReceiver<Heard>, mut ending: watch::Receiver<bool>) {
+    loop {
+        let heard = tokio::select! {
+            biased;
+            _ = ending.wait_for(|ending| *ending) => return,
+            heard = heard.recv() => heard,
+        };
+        match (heard, engine.upgrade()) {
+            (Some(heard), Some(engine)) => engine.hear(heard),
+            _ => return,
         }
     }
 }

@@ -9,13 +9,13 @@
 //! | [`Engine::fill`], something was | get it, may not keep it | is dropped |
 //! | [`Engine::release`] (failed, skipped, cancelled, host gone) | the next one gets a lease | there is none |
 
+use crate::engine::Engine;
 use crate::engine::load_table::{Load, Phase, Table, Waiter};
 use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::BatchState;
 use crate::engine::read::{Capture, Found, ReadAnswer};
 use crate::engine::space::Write;
 use crate::engine::write::life;
-use crate::engine::Engine;
 use crate::entry::{Entry, SerializerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Change;
@@ -308,7 +308,9 @@ impl Engine {
         let mut polls = None;
         {
             let mut table = self.loads.table.lock();
-            let Some(load) = table.at(id, Phase::Asking) else { return };
+            let Some(load) = table.at(id, Phase::Asking) else {
+                return;
+            };
             for waiter in std::mem::take(&mut load.waiters) {
                 match waiter.stale {
                     _ if load.refresh => served.push((waiter.done, Lookup::Nothing)),
@@ -459,7 +461,9 @@ impl Engine {
     /// The holder of a lease has nothing to store: the next waiter gets it, or it is given back.
     pub(crate) fn release(self: &Arc<Self>, id: LeaseId, failed: bool) {
         let mut table = self.loads.table.lock();
-        let Some(load) = table.at(id, Phase::Leased) else { return };
+        let Some(load) = table.at(id, Phase::Leased) else {
+            return;
+        };
         if load.waiters.is_empty() {
             let given_back = load.token.map(|token| (load.remote_key(), token));
             table.take(id);

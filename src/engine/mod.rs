@@ -40,6 +40,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tags::TagFloors;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 /// What an engine stands on. The defaults are the real ones, without a remote tier.
 pub struct Parts {
@@ -94,6 +95,10 @@ pub struct Engine {
     sender: u64,
     sequence: AtomicU64,
     closed: AtomicBool,
+    /// Whether the bus is heard.
+    hears: AtomicBool,
+    /// Its tasks end when this says so, or is dropped with the engine.
+    ending: watch::Sender<bool>,
 }
 
 impl Engine {
@@ -121,6 +126,8 @@ impl Engine {
             sender: random.next(),
             sequence: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            hears: AtomicBool::new(false),
+            ending: watch::Sender::new(false),
             options,
             clock,
             random,
@@ -170,17 +177,22 @@ impl Engine {
         (self.memory.entries(), self.memory.bytes())
     }
 
-    /// Resolves when every remote request made so far has been answered.
+    /// Resolves when every remote request made so far has been answered, and the others have been told.
     pub async fn idle(&self) {
         self.outbox.idle().await;
+        self.bus.sent().await;
     }
 
-    /// Ends the engine's own tasks. Requests under way are still answered.
+    /// Ends the engine's own tasks. Requests under way are still answered; nothing is kept in memory any more, because
+    /// nothing is heard any more.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        self.namespaces.clear(&self.table, "");
+        self.ending.send_replace(true);
     }
 
-    fn is_closed(&self) -> bool {
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
 
@@ -206,16 +218,20 @@ impl Engine {
         if incarnation == 0 {
             return;
         }
-        let mut last = self.last_state.lock();
-        // Answers of one incarnation may come out of order; its counter only grows.
-        *last = (
-            incarnation,
-            if last.0 == incarnation {
+        let before = {
+            let mut last = self.last_state.lock();
+            // Answers of one incarnation may come out of order; its counter only grows.
+            let newest = if last.0 == incarnation {
                 last.1.max(counter)
             } else {
                 counter
-            },
-        );
+            };
+            std::mem::replace(&mut *last, (incarnation, newest)).0
+        };
+        // The remote tier was emptied, or is another one: what came from the one before is gone.
+        if before != 0 && before != incarnation {
+            self.namespaces.clear(&self.table, "");
+        }
     }
 }
 

@@ -273,7 +273,7 @@ impl Engine {
     /// Stores what came from below, unless the key was invalidated since the capture (laws 1 and 2).
     pub(super) fn fill_memory(&self, namespace: &Namespace, key: &str, capture: Capture, entry: &Entry) -> bool {
         let guard = self.table.lock(capture.slot);
-        if guard.generation() != capture.stamp.generation {
+        if guard.generation() != capture.stamp.generation || self.is_closed() {
             return false;
         }
         with_memory_key(namespace, key, |key| self.memory.insert(key, entry.clone()));

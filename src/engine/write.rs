@@ -42,7 +42,9 @@ impl Engine {
         let guard = self.table.lock(slot);
         let generation = guard.generation() + 1;
         entry.stamp.generation = generation;
-        with_memory_key(namespace, key, |key| self.memory.insert(key, entry.clone()));
+        if !self.is_closed() {
+            with_memory_key(namespace, key, |key| self.memory.insert(key, entry.clone()));
+        }
         guard.bump();
         let task = SetTask {
             namespace: Arc::clone(namespace),
