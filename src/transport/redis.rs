@@ -8,7 +8,7 @@ use redis::{AsyncConnectionConfig, Client};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub use redis::{Cmd, Pipeline, Value, cmd};
 
@@ -24,10 +24,12 @@ pub struct Link {
     shared: Arc<Shared>,
 }
 
+/// The connection with its number; another number than the newest one is that of a connection that failed.
+type Slot = Option<(u64, MultiplexedConnection)>;
+
 #[derive(Default)]
 struct Shared {
-    /// The connection with its number; taken out by whoever sees it fail.
-    connection: Mutex<Option<(u64, MultiplexedConnection)>>,
+    connection: Arc<Mutex<Slot>>,
     connected: AtomicBool,
     connections: std::sync::atomic::AtomicU64,
 }
@@ -92,13 +94,23 @@ impl Link {
 
     async fn connection(&self) -> Result<(u64, MultiplexedConnection)> {
         // Held while connecting: the others wait for this attempt instead of making their own. Fair, so order is kept.
-        let mut slot = self.shared.connection.lock().await;
+        let mut slot = Arc::clone(&self.shared.connection).lock_owned().await;
         if let Some((number, connection)) = &*slot
             && self.shared.connections.load(Ordering::SeqCst) == *number
         {
             return Ok((*number, connection.clone()));
         }
         *slot = None;
+        let link = self.clone();
+        // A task of its own: the attempt outlives the deadline of the caller who began it, else a server that takes longer
+        // than that to connect to would never be connected.
+        let attempt = tokio::spawn(async move { link.connect(slot).await });
+        attempt
+            .await
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the runtime has ended")))
+    }
+
+    async fn connect(&self, mut slot: OwnedMutexGuard<Slot>) -> Result<(u64, MultiplexedConnection)> {
         let connection = self
             .client
             .get_multiplexed_async_connection_with_config(&self.config)
