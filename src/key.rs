@@ -8,8 +8,12 @@ use xxhash_rust::xxh3::xxh3_128;
 /// Longest namespace path in bytes.
 pub const MAX_NAMESPACE_BYTES: usize = 256;
 
-/// Escapes one level of a namespace path, so that levels can be joined with `/` and the path can stand before `:`.
+/// Escapes one level of a namespace path, so that levels can be joined with `/` and the path can stand before `:`. A level
+/// is never empty: the empty name is `%`, which no other name can become.
 pub fn escape_level(name: &str) -> String {
+    if name.is_empty() {
+        return "%".to_owned();
+    }
     let mut escaped = String::with_capacity(name.len());
     for char in name.chars() {
         match char {
@@ -26,7 +30,7 @@ pub fn escape_level(name: &str) -> String {
 /// The root path of a cache: its namespace, and its version behind `@`.
 pub fn root_path(namespace: Option<&str>, version: Option<&str>) -> Result<String> {
     let mut path = escape_level(namespace.unwrap_or("default"));
-    if path.is_empty() {
+    if namespace == Some("") {
         return Err(Error::new(
             ErrorKind::Option,
             "namespace is empty: give a name, or leave the option out",
@@ -119,6 +123,12 @@ pub fn channel_name(root: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_nested_namespace_without_a_name_is_not_the_one_above() {
+        assert_ne!(join_path("shop", &escape_level("")), "shop");
+        assert_ne!(escape_level(""), escape_level("%"));
+    }
 
     #[test]
     fn ancestors_are_listed_from_the_root() {

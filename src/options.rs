@@ -153,6 +153,16 @@ impl Options {
         {
             return refuse("memory.maxBytes", memory.max_bytes.to_string(), "at least 65536 bytes");
         }
+        if let Some(redis) = &self.redis {
+            for (option, time) in [
+                ("redis.connectTimeout", redis.connect_timeout),
+                ("redis.commandTimeout", redis.command_timeout),
+            ] {
+                if !(1..=3_600_000).contains(&time) {
+                    return refuse(option, time.to_string(), "1 ms to 1 h");
+                }
+            }
+        }
         if let Some(compression) = &self.compression
             && !(1..=19).contains(&compression.level)
         {
