@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 BIN := node_modules/.bin
 # The lockfile that node_modules was installed from.
 MODULES := node_modules/.installed-lock.json
+NEST_11 := __test__/nest-11/node_modules/.installed-lock.json
 CITIES := examples/cities/dist/.built
 
 TYPESCRIPT := $(shell find node/client nest-module -name '*.ts' 2>/dev/null)
@@ -21,7 +22,7 @@ demo: build $(CITIES) ## the example service on real data; REDIS=1: two services
 	@if [ -n '$(REDIS)' ]; then scripts/ensure-redis.sh; fi
 	@REDIS='$(REDIS)' node examples/cities/run.mjs
 
-test: build $(CITIES) redis ## every test of every runner
+test: build $(CITIES) $(NEST_11) redis ## every test of every runner
 	@node scripts/test.mjs $(RUNNERS)
 
 check: $(MODULES) dist/.built ## format, lint, types, layers
@@ -65,5 +66,12 @@ $(CITIES): $(CITIES_SOURCES) examples/cities/tsconfig.json dist/.built
 	@touch $@
 
 $(MODULES): package-lock.json
-	@cmp -s package-lock.json $@ || npm ci --no-fund --no-audit
-	@cp package-lock.json $@
+	@$(install)
+
+$(NEST_11): __test__/nest-11/package-lock.json
+	@$(install)
+
+define install
+cmp -s $< $@ || (cd $(<D) && npm ci)
+cp $< $@
+endef

@@ -53,6 +53,7 @@ export default tseslint.config(
         Atomics: 'readonly',
         Buffer: 'readonly',
         URL: 'readonly',
+        __dirname: 'readonly',
         clearInterval: 'readonly',
         clearTimeout: 'readonly',
         console: 'readonly',

@@ -22,7 +22,7 @@ export default defineConfig({
         test: {
           name: 'package',
           include: ['__test__/**/*.test.ts'],
-          exclude: RULES,
+          exclude: [...RULES, '__test__/nest-11/**'],
           globalSetup: [file('./__test__/rig/global-setup.ts')],
         },
       },

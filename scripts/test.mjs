@@ -13,11 +13,13 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const REPORTS = path.join(ROOT, 'target', 'test-reports');
-const bin = (name) => path.join(ROOT, 'node_modules', name);
+const NEST_11 = path.join(ROOT, '__test__', 'nest-11');
+const bin = (name, folder = ROOT) => path.join(folder, 'node_modules', name);
 
 const RUNNERS = {
   cargo: () => runCargo(['test', '--workspace', '--no-fail-fast']),
   vitest: () => runWithReport('vitest', bin('vitest/vitest.mjs'), ['run', '--reporter=default', '--reporter=json']),
+  'nest-11': runNest11,
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(RUNNERS);
@@ -63,18 +65,28 @@ async function runCargo(args) {
   return { ...counts, exitCode };
 }
 
+/** The Nest tests again on Nest 11 with Jest, after a type check against Nest 11. */
+async function runNest11() {
+  await run(process.execPath, [path.join(ROOT, 'scripts', 'install-built.mjs'), NEST_11]);
+  const types = await run(process.execPath, [bin('typescript/bin/tsc', NEST_11), '-p', NEST_11]);
+  const tests = await runWithReport('nest-11', bin('jest/bin/jest.js', NEST_11), ['--json'], NEST_11);
+  return { ...tests, failed: tests.failed + (types.exitCode === 0 ? 0 : 1) };
+}
+
 /** Vitest and Jest write the same JSON report. */
-async function runWithReport(name, script, args) {
+async function runWithReport(name, script, args, cwd = ROOT) {
   const report = path.join(REPORTS, `${name}.json`);
   rmSync(report, { force: true });
-  const { exitCode } = await run(process.execPath, [script, ...args, `--outputFile=${report}`]);
+  const { exitCode } = await run(process.execPath, [script, ...args, `--outputFile=${report}`], { cwd });
   const counts = { passed: 0, failed: 0, skipped: 0, exitCode };
   try {
     const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
       readFileSync(report, 'utf8'),
     );
     // A file that could not even be loaded has no failed test in it.
-    const brokenFiles = testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0);
+    const brokenFiles = testResults.filter(
+      ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
+    );
     counts.passed = numPassedTests;
     counts.failed = numFailedTests + brokenFiles.length;
     counts.skipped = numPendingTests + numTodoTests;
@@ -84,10 +96,10 @@ async function runWithReport(name, script, args) {
   return counts;
 }
 
-function run(command, args, { capture = false } = {}) {
+function run(command, args, { capture = false, cwd = ROOT } = {}) {
   return new Promise((resolve) => {
     const stdio = ['ignore', capture ? 'pipe' : 'inherit', 'inherit'];
-    const child = spawn(command, args, { cwd: ROOT, stdio });
+    const child = spawn(command, args, { cwd, stdio });
     let output = '';
     child.stdout?.setEncoding('utf8').on('data', (text) => {
       output += text;
