@@ -224,12 +224,7 @@ impl Cache {
         }
     }
 
-    async fn load<T, E, F, Fut>(
-        &self,
-        mut held: Held,
-        options: &WriteOptions<'_>,
-        loader: F,
-    ) -> Result<T, LoadError<E>>
+    async fn load<T, E, F, Fut>(&self, mut held: Held, options: &WriteOptions<'_>, loader: F) -> Result<T, LoadError<E>>
     where
         T: Serialize + DeserializeOwned,
         F: FnOnce() -> Fut,
