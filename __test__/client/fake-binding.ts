@@ -122,7 +122,7 @@ export class FakeEngine implements NativeBinding {
   private leaseIds = 0;
   private tagClock = 0;
   private readonly tagInvalidatedAt = new Map<string, number>();
-  private mirror = new Int32Array(0);
+  private mirror: Int32Array = new Int32Array(0);
   private buffers!: NativeBuffers;
   private onWake: () => void = () => undefined;
 
@@ -162,6 +162,9 @@ export class FakeEngine implements NativeBinding {
         this.onAdapterReply?.();
       },
       stats: () => this.stats(),
+      end: () => {
+        this.closed = true;
+      },
       close: () => {
         this.closed = true;
         if (this.answersClose) this.complete({ request: undefined, id: 0, status: Status.Done });

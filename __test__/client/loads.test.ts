@@ -48,7 +48,8 @@ describe('one load', () => {
 
   it('that gives undefined is not stored, nor is one that calls skip()', async () => {
     const { manager, engine } = makeManager();
-    expect(await manager.getOrSet('k', () => undefined)).toBeUndefined();
+    const nothing = await manager.getOrSet<unknown>('k', () => undefined);
+    expect(nothing).toBeUndefined();
     expect(await manager.getOrSet('k', async ({ skip }) => { skip(); return { a: 1 }; })).toEqual({ a: 1 }); // prettier-ignore
     await turns();
     expect(engine.requestsOf(Op.Fill)).toEqual([]);
@@ -288,7 +289,7 @@ describe('grace and timeouts', () => {
     const { manager } = await withStale();
     const load = heldLoader<string>();
     let background: boolean | undefined;
-    const call = manager.getOrSet('k', async (context) => {
+    const call = manager.getOrSet<string>('k', async (context) => {
       const value = await load.loader(context);
       background = context.isBackground;
       return value;

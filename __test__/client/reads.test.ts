@@ -90,8 +90,8 @@ describe('what reads hand out', () => {
     const loaded = original();
     const results = [await manager.getOrSet('k', () => loaded)];
     loaded.list.push(99);
-    results.push(await manager.getOrSet('k', original), (await manager.get('k')) as never, manager.peek('k')!);
-    results.push((await manager.getMany<never>(['k']))[0]!, (await manager.getEntry<never>('k'))!.value);
+    results.push(await manager.getOrSet('k', original), await manager.get<any>('k'), manager.peek('k')!);
+    results.push((await manager.getMany<any>(['k']))[0], (await manager.getEntry<any>('k'))!.value);
     for (const result of results) {
       expect(result).toEqual(original());
       result.list.push(3);

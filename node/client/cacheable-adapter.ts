@@ -27,7 +27,14 @@ export class CacheableAdapter implements Public.CacheableAdapter {
   }
 
   async deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
-    return Promise.all(keys.map(async (key) => (await this.#cacheable.delete(key)) === true));
+    return Promise.all(
+      keys.map(async (key) => {
+        // Cacheable answers `true` whether there was something or not.
+        const found = unpack(await this.#cacheable.get(key)) !== undefined;
+        await this.#cacheable.delete(key);
+        return found;
+      }),
+    );
   }
 
   async close(): Promise<void> {

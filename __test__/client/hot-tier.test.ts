@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import { HotSpace, HotTier, NEVER } from '../../node/client/hot-tier';
+import { KeptValue } from '../../node/client/kept-value';
+import { makeManager, turns } from './fixture';
+
+const CLOCK = 0;
+const NAMESPACE = 1;
+const SLOT = 2;
+const TAG = 3;
+
+function makeTier(limits = { maxEntries: 3, maxBytes: 1_000 }) {
+  const mirror = new Int32Array(new SharedArrayBuffer(64));
+  const tier = new HotTier(mirror, CLOCK, limits);
+  const space = new HotSpace(NAMESPACE);
+  const put = (key: string, { freshFor = 100, bytes = 10, tagPairs = null as Int32Array | null } = {}): void => {
+    const captured = { slot: SLOT, generation: mirror[SLOT]!, namespaceGeneration: mirror[NAMESPACE]!, tagPairs };
+    const kept = KeptValue.of(key, 'copy', true, bytes)!;
+    tier.put(space, key, { kept, captured, freshUntil: (mirror[CLOCK]! + freshFor) | 0, ttl: freshFor, bytes });
+  };
+  const has = (key: string): boolean => tier.find(space, key) !== undefined;
+  return { mirror, tier, space, put, has, keys: () => [...space.nodes.keys()].sort() };
+}
+
+describe('an entry of the hot tier', () => {
+  it.each([
+    ['its key', SLOT],
+    ['its namespace', NAMESPACE],
+    ['one of its tags', TAG],
+  ])('is not served once the generation of %s has moved', (_, index) => {
+    const { mirror, tier, put, has } = makeTier();
+    put('k', { tagPairs: Int32Array.of(TAG, 0) });
+    expect(has('k')).toBe(true);
+    Atomics.add(mirror, index, 1);
+    expect(has('k')).toBe(false);
+    expect(tier.entries).toBe(0);
+  });
+
+  it.each([0, 2 ** 31 - 50, -(2 ** 31), -60])(
+    'is served until its time has come, wherever the 32-bit clock stands (%d)',
+    (start) => {
+      const { mirror, put, has } = makeTier();
+      mirror[CLOCK] = start;
+      put('k', { freshFor: 100 });
+      mirror[CLOCK] = start + 99;
+      expect(has('k')).toBe(true);
+      mirror[CLOCK] = start + 100;
+      expect(has('k')).toBe(false);
+    },
+  );
+
+  it('that expired is swept before the clock wraps round to it', () => {
+    const { mirror, tier, put, has, keys } = makeTier();
+    put('old', { freshFor: 100 });
+    put('good', { freshFor: NEVER });
+    mirror[CLOCK] = 2 ** 29;
+    tier.sweep();
+    expect(keys()).toEqual(['good']);
+    mirror[CLOCK] = 2 ** 31 + 50;
+    expect(has('old')).toBe(false);
+  });
+});
+
+describe('a full hot tier', () => {
+  it('drops the oldest entry that was not read since the hand passed (SIEVE)', () => {
+    const { put, has, keys, tier } = makeTier();
+    for (const key of ['a', 'b', 'c']) put(key);
+    has('a');
+    put('d');
+    expect(keys()).toEqual(['a', 'c', 'd']);
+    put('e');
+    expect(keys()).toEqual(['a', 'd', 'e']);
+    has('d');
+    has('e');
+    put('f');
+    // The hand spares d and e, and wraps round to a, whose bit it has taken before.
+    expect(keys()).toEqual(['d', 'e', 'f']);
+    expect(tier.evictions).toBe(3);
+  });
+
+  it('keeps what is read often while a scan runs through', () => {
+    const { put, has } = makeTier({ maxEntries: 10, maxBytes: 1_000 });
+    put('popular');
+    for (let n = 0; n < 1_000; n++) {
+      put(`scan ${n}`);
+      expect(has('popular')).toBe(true);
+    }
+  });
+
+  it('is bounded in bytes over all namespaces', () => {
+    const { tier, put, space } = makeTier({ maxEntries: 100, maxBytes: 100 });
+    const other = new HotSpace(NAMESPACE);
+    for (let n = 0; n < 50; n++) put(`k${n}`, { bytes: 30 });
+    const kept = KeptValue.of(1, 'copy', true, 1)!;
+    const captured = { slot: SLOT, generation: 0, namespaceGeneration: 0, tagPairs: null };
+    tier.put(other, 'k', { kept, captured, freshUntil: 100, ttl: 100, bytes: 90 });
+    expect(tier.bytes).toBe(90);
+    expect([space.nodes.size, other.nodes.size]).toEqual([0, 1]);
+    put('too large', { bytes: 101 });
+    expect(tier.entries).toBe(1);
+  });
+
+  it('counts right through any mixture of writes, reads and removals', () => {
+    const { tier, put, has, space } = makeTier({ maxEntries: 7, maxBytes: 100 });
+    let seed = 1;
+    const random = (below: number): number => (seed = (seed * 48_271) % 2_147_483_647) % below;
+    for (let step = 0; step < 20_000; step++) {
+      const key = `k${random(20)}`;
+      const action = random(3);
+      if (action === 0) put(key, { bytes: random(40) });
+      else if (action === 1) has(key);
+      else tier.remove(space, key);
+      expect(tier.entries).toBe(space.nodes.size);
+      expect(tier.bytes).toBe([...space.nodes.values()].reduce((sum, node) => sum + node.bytes, 0));
+      expect(tier.entries <= 7 && tier.bytes <= 100).toBe(true);
+    }
+    tier.close();
+    put('k');
+    expect(tier.entries).toBe(0);
+  });
+});
+
+describe('a hit of the hot tier', () => {
+  it('does not leave JavaScript', async () => {
+    const { manager, engine } = makeManager();
+    await manager.set('k', 1);
+    await manager.get('k');
+    const { reads, submits } = engine;
+    expect([await manager.get('k'), manager.peek('k'), await manager.getOrSet('k', () => 2)]).toEqual([1, 1, 1]);
+    expect(await manager.has('k')).toBe(true);
+    expect([engine.reads, engine.submits]).toEqual([reads, submits]);
+  });
+
+  it('is impossible behind an invalidation, even in the middle of a long turn', async () => {
+    const { manager, engine } = makeManager();
+    await manager.set('k', 1, { tags: ['t'] });
+    await manager.get('k');
+    expect(manager.peek('k')).toBe(1);
+    engine.invalidateTag('t');
+    expect(manager.peek('k')).toBeUndefined();
+    await manager.set('k', 2);
+    expect(manager.peek('k')).toBe(2);
+    engine.invalidate('k');
+    expect(manager.peek('k')).toBeUndefined();
+  });
+
+  it('is not delayed: a value from the remote tier is in it for as long as it is fresh', async () => {
+    const { manager, engine } = makeManager({ redis: { url: 'redis://h' } });
+    await manager.get('k');
+    engine.putRemote('k', 'theirs', { ttl: 50 });
+    expect(await manager.get('k')).toBe('theirs');
+    await turns();
+    expect(manager.peek('k')).toBe('theirs');
+    engine.advance(50);
+    expect(manager.peek('k')).toBeUndefined();
+  });
+});
