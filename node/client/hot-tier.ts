@@ -16,6 +16,7 @@ export const NEVER = 2 ** 30;
 
 /** What the engine captured before it read the value. */
 export interface Captured {
+  /** -1: the engine says that nobody may keep the value. */
   readonly slot: number;
   readonly generation: number;
   readonly namespaceGeneration: number;
@@ -119,7 +120,7 @@ export class HotTier {
   put(space: HotSpace, key: string, entry: HotEntry): HotNode | undefined {
     this.remove(space, key);
     const { maxEntries, maxBytes } = this.limits;
-    if (maxEntries === 0 || entry.bytes > maxBytes) return undefined;
+    if (entry.captured.slot < 0 || maxEntries === 0 || entry.bytes > maxBytes) return undefined;
     while (this.entries >= maxEntries || this.bytes + entry.bytes > maxBytes) this.evict();
 
     const node = new HotNode(space, key, entry);

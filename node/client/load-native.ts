@@ -6,7 +6,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { NativeLoadError } from './errors';
-import type { NativeBinding } from './native';
+import { bindSessions } from './bound-session';
+import type { NativeBinding, NativeFunctions } from './native';
 import { detectHost, TARGETS, targetOf, type Host } from './platform';
 
 /** What the search depends on; a test gives its own. */
@@ -60,7 +61,7 @@ function bindingFrom(require: NodeJS.Require, place: string, root: string): Nati
   const exported = require(place) as Partial<Record<string, unknown>>;
   const missing = FUNCTIONS.filter((name) => typeof exported[name] !== 'function');
   if (missing.length > 0) throw new Error(`not a turbocache binary: it has no ${missing.join(', ')}`);
-  return exported as unknown as NativeBinding;
+  return bindSessions(exported as unknown as NativeFunctions);
 }
 
 /** The binary and this JavaScript share a private contract: another version of it must not even be tried. */

@@ -24,6 +24,24 @@ export interface NativeBinding {
   open(options: string, buffers: NativeBuffers, onWake: () => void): NativeSession;
 }
 
+/** What the binary exports: plain functions over numbered sessions. `bindSessions` makes a {@link NativeBinding} of it. */
+export interface NativeFunctions {
+  defaultOptions(): string;
+  layout(): NativeLayout;
+  /** The number of the new session. */
+  open(options: string, buffers: NativeBuffers, onWake: () => void): number;
+  openNamespace(session: number, path: string, serializerId: number): number;
+  namespaceIndex(session: number, namespaceId: number): number;
+  read(session: number, namespaceId: number, key: string): ReadStatus;
+  submit(session: number, requests: Uint8Array, bytes: number, count: number): number;
+  drain(session: number): number;
+  takeLarge(session: number, requestId: number): Uint8Array;
+  adapterReply(session: number, batchId: number, items: Uint8Array | null, error: string | null): void;
+  stats(session: number): string;
+  close(session: number): void;
+  end(session: number): void;
+}
+
 /** What `open` takes as JSON: validated, times in milliseconds, sizes in bytes. */
 export interface NativeOptions {
   namespace: string | null;
@@ -75,6 +93,8 @@ export interface NativeSession {
   stats(): string;
   /** Ends the session. When `drain` has delivered a completion with id 0 and status Done, all writes have reached L2. */
   close(): void;
+  /** Forgets the session, its leases and what is still on its way. The last call. */
+  end(): void;
 }
 
 export const enum ReadStatus {
@@ -91,7 +111,10 @@ export const enum Word {
   Status = 1,
   /** {@link Flag} */
   Flags = 2,
-  /** Index in the mirror of the key's generation, and the generation captured before the read began. */
+  /**
+   * Index in the mirror of the key's generation, and the generation captured before the read began. Index -1: something was
+   * invalidated meanwhile; the value may be handed to those who waited for it, and kept by nobody.
+   */
   Slot = 3,
   Generation = 4,
   /** Generation of the namespace, captured likewise. */

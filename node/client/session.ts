@@ -133,6 +133,7 @@ export class Session {
     });
     this.lastStats = JSON.parse(this.native.stats()) as NativeStats;
     clearInterval(this.timer);
+    this.native.end();
     this.completions.abandonAll(closedError());
   }
 

@@ -120,14 +120,15 @@ impl Answer {
         words[word::LEASE] = lease as u32;
         words[word::LEASE + 1] = (lease >> 32) as u32;
         words[word::TAG_NAME_BYTES] = self.tag_names.len() as u32;
+        let (header, rest) = out.split_at_mut(HEADER);
+        for (place, word) in header.chunks_exact_mut(4).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
         let mut at = 0;
         let mut put = |bytes: &[u8]| {
-            out[at..at + bytes.len()].copy_from_slice(bytes);
+            rest[at..at + bytes.len()].copy_from_slice(bytes);
             at += bytes.len();
         };
-        for word in words {
-            put(&word.to_le_bytes());
-        }
         for (index, generation) in &self.tag_words {
             put(&index.to_le_bytes());
             put(&generation.to_le_bytes());

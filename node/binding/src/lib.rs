@@ -1,6 +1,6 @@
 //! The Node-API binding: convert, call, convert. `node/client/native.ts` is the contract, this crate its other half.
 //!
-//! Nothing here decides anything about a cache. What is here: words and bits of the boundary ([`layout`]), memory that
+//! Nothing here decides anything about a cache. What is here: the functions ([`exports`]), words and bits of the boundary ([`layout`]), memory that
 //! both sides use ([`shared_memory`]), the queue of answers ([`completions`]), the requests of a turn ([`requests`]), the
 //! adapter tier that lives in JavaScript ([`adapter`]), and who shares an engine with whom ([`engines`]).
 
@@ -9,6 +9,7 @@ mod answer;
 mod completions;
 mod engines;
 mod errors;
+mod exports;
 mod key_argument;
 mod layout;
 mod options;
