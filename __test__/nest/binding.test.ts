@@ -4,7 +4,7 @@ import { Test } from '@nestjs/testing';
 import { CacheManager } from 'turbocache-js';
 import { bindCache, InjectCache, TurboCache, TurboCacheModule } from 'turbocache-js/nest';
 import { describe, expect, it } from 'vitest';
-import { start, startWith, track } from './fixture';
+import { start, startWith, stop, track } from './fixture';
 
 class Counting {
   calls = 0;
@@ -121,7 +121,7 @@ describe('several applications of one process', () => {
     await one.app.get(Numbers).count(1);
     await other.app.get(Numbers).count(1);
     expect([one.app.get(Numbers).calls, other.app.get(Numbers).calls]).toEqual([1, 1]);
-    await one.app.close();
+    await stop(one.app);
     await other.app.get(Numbers).count(1);
     expect(other.app.get(Numbers).calls).toBe(1);
     expect(other.failures).toEqual([]);

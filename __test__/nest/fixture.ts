@@ -12,7 +12,13 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((app) => app.close()));
 });
 
-/** Closed behind the test, if the test does not do it. */
+/** Closes an application in the middle of a test. */
+export async function stop(app: INestApplicationContext): Promise<void> {
+  open.splice(open.indexOf(app), 1);
+  await app.close();
+}
+
+/** Closed behind the test. */
 export function track<T extends INestApplicationContext>(app: T): T {
   open.push(app);
   return app;

@@ -106,6 +106,14 @@ describe('canonical text', () => {
     expect(canonical(new Set([2, 1]))).toBe(canonical(new Set([1, 2])));
   });
 
+  it('takes objects of query parsers, which have an empty prototype, for plain ones', () => {
+    function NullObject(): void {}
+    NullObject.prototype = Object.create(null);
+    const query = new (NullObject as any)();
+    expect(canonical(query)).toBe('{}');
+    expect(canonical(Object.assign(query, { a: 1 }))).toBe(canonical({ a: 1 }));
+  });
+
   it('tells apart what JSON confuses', () => {
     class Money {
       constructor(readonly amount: number) {}

@@ -9,7 +9,7 @@ import {
   type TurboCacheOptionsFactory,
 } from 'turbocache-js/nest';
 import { describe, expect, it } from 'vitest';
-import { start } from './fixture';
+import { start, stop } from './fixture';
 
 @Injectable()
 class Holder {
@@ -219,7 +219,7 @@ describe('shutdown', () => {
       providers: [Worker],
     });
     const managers = [app.get(CacheManager), app.get<CacheManager>(getCacheToken('other'))];
-    await app.close();
+    await stop(app);
     expect(order).toEqual(['stored']);
     for (const manager of managers) {
       await expect(manager.get('last')).rejects.toMatchObject({ code: 'E_TURBOCACHE_CLOSED' });

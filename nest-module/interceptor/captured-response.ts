@@ -1,5 +1,6 @@
 /** What of a response is kept, and which responses never are. */
 import { StreamableFile } from '@nestjs/common';
+import { isPlainObject } from '../key/plain-object';
 
 /** What Express and Fastify have in common. */
 export interface HttpResponse {
@@ -84,7 +85,5 @@ export function isPlainData(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || value instanceof Date) return true;
   if (value instanceof StreamableFile || ArrayBuffer.isView(value)) return false;
   if (Array.isArray(value)) return value.every(isPlainData);
-  const prototype = Object.getPrototypeOf(value) as object | null;
-  if (prototype !== null && prototype !== Object.prototype) return false;
-  return Object.values(value).every((field) => field === undefined || isPlainData(field));
+  return isPlainObject(value) && Object.values(value).every((field) => field === undefined || isPlainData(field));
 }

@@ -3,6 +3,8 @@
  * JSON would confuse (undefined, NaN, bigint, Date, Map, Set, bytes) have forms of their own.
  */
 
+import { isPlainObject } from './plain-object';
+
 /** A value whose content cannot be seen from outside, so that two of them could meet in one key. */
 export class NotPrintable extends Error {}
 
@@ -51,9 +53,7 @@ class CanonicalPrinter {
     if (value instanceof URL) return `URL(${JSON.stringify(value.href)})`;
     if (value instanceof RegExp) return `RegExp(${JSON.stringify([value.source, value.flags])})`;
     if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return printBytes(value);
-    const prototype = Object.getPrototypeOf(value) as object | null;
-    const plain = prototype === null || prototype === Object.prototype;
-    return plain ? this.#printFields(value) : this.#printInstance(value);
+    return isPlainObject(value) ? this.#printFields(value) : this.#printInstance(value);
   }
 
   #printFields(value: object): string {

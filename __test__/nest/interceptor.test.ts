@@ -1,0 +1,3 @@
+import { interceptorSuite } from './interceptor-suite';
+
+interceptorSuite('Express', (module) => module.createNestApplication({ logger: false }));
