@@ -64,7 +64,7 @@ describe('a binary that cannot be loaded', () => {
 
   it('is refused when it is something else', () => {
     install('turbocache-js-linux-x64-gnu', '1.2.3', 'module.exports = { open() {} }');
-    expect(failure({}).message).toContain('not a turbocache binary: it has no defaultOptions, layout');
+    expect(failure({}).message).toContain('not a turbocache binary of this version: it has no defaultOptions, layout, openNamespace');
   });
 });
 
@@ -129,5 +129,7 @@ function install(name: string, version: string, code: string): void {
 }
 
 function binding(answer: string): string {
-  return `module.exports = { defaultOptions: () => '${answer}', layout() {}, open() {} }`;
+  const rest = 'layout open openNamespace namespaceIndex read submit drain takeLarge adapterReply stats close end';
+  const functions = rest.split(' ').map((name) => `${name}() {}`);
+  return `module.exports = { defaultOptions: () => '${answer}', ${functions.join(', ')} }`;
 }

@@ -24,7 +24,22 @@ interface Attempt {
   readonly cause: unknown;
 }
 
-const FUNCTIONS = ['defaultOptions', 'layout', 'open'] as const;
+/** Every name of the contract: an older development build is told apart from a damaged one. */
+const FUNCTIONS: Record<keyof NativeFunctions, true> = {
+  defaultOptions: true,
+  layout: true,
+  open: true,
+  openNamespace: true,
+  namespaceIndex: true,
+  read: true,
+  submit: true,
+  drain: true,
+  takeLarge: true,
+  adapterReply: true,
+  stats: true,
+  close: true,
+  end: true,
+};
 
 let loaded: NativeBinding | undefined;
 
@@ -59,8 +74,8 @@ function bindingFrom(require: NodeJS.Require, place: string, root: string): Nati
   if (isFile && !existsSync(place)) throw new Error('no such file');
   if (!isFile) checkVersion(require, place, root);
   const exported = require(place) as Partial<Record<string, unknown>>;
-  const missing = FUNCTIONS.filter((name) => typeof exported[name] !== 'function');
-  if (missing.length > 0) throw new Error(`not a turbocache binary: it has no ${missing.join(', ')}`);
+  const missing = Object.keys(FUNCTIONS).filter((name) => typeof exported[name] !== 'function');
+  if (missing.length > 0) throw new Error(`not a turbocache binary of this version: it has no ${missing.join(', ')}`);
   return bindSessions(exported as unknown as NativeFunctions);
 }
 
