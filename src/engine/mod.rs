@@ -171,10 +171,20 @@ impl Engine {
         self.outbox.state()
     }
 
+    /// Whether it hears the bus: from then on what others do is known here.
+    pub fn hears_bus(&self) -> bool {
+        self.hears.load(Ordering::SeqCst)
+    }
+
     /// Entries and bytes of the memory tier.
     pub fn memory_usage(&self) -> (u64, u64) {
         self.memory.settle();
         (self.memory.entries(), self.memory.bytes())
+    }
+
+    /// Remote requests that `work` makes on this thread leave in one batch behind it.
+    pub fn together<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.outbox.together(work)
     }
 
     /// Resolves when every remote request made so far has been answered, and the others have been told.

@@ -11,12 +11,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier};
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::collections::HashMap;
+use parking_lot::Mutex;
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 /// Requests of one batch at most.
 const BATCH: usize = 512;
@@ -66,23 +68,31 @@ impl Deferred {
 /// See the module.
 pub struct Outbox {
     remote: Arc<dyn RemoteTier>,
-    queue: mpsc::UnboundedSender<Item>,
-    pending: Arc<Pending>,
+    queue: Arc<Queue>,
 }
 
 #[derive(Default)]
-struct Pending {
-    count: AtomicUsize,
+struct Queue {
+    items: Mutex<VecDeque<Item>>,
+    /// Something was queued, or the outbox was dropped.
+    news: Notify,
+    closed: AtomicBool,
+    /// Requests without an answer.
+    pending: AtomicUsize,
     idle: Notify,
+}
+
+thread_local! {
+    /// Address of the queue whose task this thread will wake later, see [`Outbox::together`].
+    static HELD: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Outbox {
     /// Starts the queue's task on the runtime; it ends when the outbox is dropped and the queue is empty.
     pub fn start(remote: Arc<dyn RemoteTier>, runtime: &Handle) -> Self {
-        let (queue, requests) = mpsc::unbounded_channel();
-        let pending = Arc::new(Pending::default());
-        runtime.spawn(run(Arc::clone(&remote), requests, Arc::clone(&pending)));
-        Self { remote, queue, pending }
+        let queue = Arc::new(Queue::default());
+        runtime.spawn(run(Arc::clone(&remote), Arc::clone(&queue)));
+        Self { remote, queue }
     }
 
     /// Queues a request. `namespace` is the one whose floors the answer will be judged by.
@@ -90,18 +100,28 @@ impl Outbox {
         if let Some(reply) = self.remote.immediate(&request) {
             return Deferred(Some(Box::new(move || done(&BatchState::default(), Ok(reply)))));
         }
-        self.pending.count.fetch_add(1, Ordering::SeqCst);
-        let item = Item {
+        let queue = &*self.queue;
+        queue.pending.fetch_add(1, Ordering::SeqCst);
+        let namespace = namespace.cloned();
+        queue.items.lock().push_back(Item {
             request,
-            namespace: namespace.cloned(),
+            namespace,
             done,
+        });
+        if HELD.get() != queue.address() {
+            queue.news.notify_one();
+        }
+        Deferred(None)
+    }
+
+    /// What `work` pushes on this thread wakes the queue's task once, behind it: one batch instead of many, and one
+    /// switch of threads.
+    pub fn together<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _held = Held {
+            queue: &self.queue,
+            before: HELD.replace(self.queue.address()),
         };
-        let Err(refused) = self.queue.send(item) else {
-            return Deferred(None);
-        };
-        self.pending.leave(1);
-        let done = refused.0.done;
-        Deferred(Some(Box::new(move || done(&BatchState::default(), Err(closed())))))
+        work()
     }
 
     /// Whether there is a remote tier at all.
@@ -117,8 +137,8 @@ impl Outbox {
     /// Resolves when every request that was queued has been answered.
     pub async fn idle(&self) {
         loop {
-            let changed = self.pending.idle.notified();
-            if self.pending.count.load(Ordering::SeqCst) == 0 {
+            let changed = self.queue.idle.notified();
+            if self.queue.pending.load(Ordering::SeqCst) == 0 {
                 return;
             }
             changed.await;
@@ -126,41 +146,71 @@ impl Outbox {
     }
 }
 
-impl Pending {
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.queue.closed.store(true, Ordering::SeqCst);
+        self.queue.news.notify_one();
+    }
+}
+
+/// Wakes the task also when `work` panics.
+struct Held<'a> {
+    queue: &'a Queue,
+    before: usize,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        HELD.set(self.before);
+        if !self.queue.items.lock().is_empty() {
+            self.queue.news.notify_one();
+        }
+    }
+}
+
+impl Queue {
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    fn take(&self) -> Vec<Item> {
+        let mut items = self.items.lock();
+        let count = items.len().min(BATCH);
+        items.drain(..count).collect()
+    }
+
     fn leave(&self, count: usize) {
-        if self.count.fetch_sub(count, Ordering::SeqCst) == count {
+        if self.pending.fetch_sub(count, Ordering::SeqCst) == count {
             self.idle.notify_waiters();
         }
     }
 }
 
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the cache is closed")
-}
-
-async fn run(remote: Arc<dyn RemoteTier>, mut requests: mpsc::UnboundedReceiver<Item>, pending: Arc<Pending>) {
+async fn run(remote: Arc<dyn RemoteTier>, queue: Arc<Queue>) {
     let mut in_flight = FuturesUnordered::new();
-    let mut open = true;
-    while open || !in_flight.is_empty() {
+    loop {
+        while in_flight.len() < remote.batches_in_flight() {
+            // Read before the queue: whoever closes it pushes nothing behind that.
+            let closed = queue.closed.load(Ordering::SeqCst);
+            let batch = queue.take();
+            if batch.is_empty() {
+                if closed && in_flight.is_empty() {
+                    return;
+                }
+                break;
+            }
+            // Polled in the order of pushing: the batches reach the remote tier's connection in that order.
+            in_flight.push(execute(&*remote, batch, &queue));
+        }
         tokio::select! {
             biased;
             Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
-            item = requests.recv(), if open && in_flight.len() < remote.batches_in_flight() => match item {
-                None => open = false,
-                Some(first) => {
-                    let mut batch = vec![first];
-                    while batch.len() < BATCH && let Ok(item) = requests.try_recv() {
-                        batch.push(item);
-                    }
-                    // Polled in the order of pushing: the batches reach the remote tier's connection in that order.
-                    in_flight.push(execute(&*remote, batch, &pending));
-                }
-            },
+            () = queue.news.notified(), if in_flight.len() < remote.batches_in_flight() => {}
         }
     }
 }
 
-async fn execute(remote: &dyn RemoteTier, batch: Vec<Item>, pending: &Pending) {
+async fn execute(remote: &dyn RemoteTier, batch: Vec<Item>, queue: &Queue) {
     let fields = floor_fields(&batch);
     let mut requests = Vec::with_capacity(batch.len() + 1);
     requests.push(RemoteRequest::State { fields: fields.clone() });
@@ -183,7 +233,7 @@ async fn execute(remote: &dyn RemoteTier, batch: Vec<Item>, pending: &Pending) {
             tracing::error!("the receiver of an answer panicked");
         }
     }
-    pending.leave(count);
+    queue.leave(count);
 }
 
 fn lost_reply() -> Error {

@@ -175,7 +175,9 @@ impl Session {
     pub fn submit(&self, requests: &[u8], count: u32) -> Result<u32, Thrown> {
         let mut executed = Ok(());
         let waiting = self.host.completions.without_waking(|| {
-            executed = requests::execute(&self.host, &self.spaces, requests, count);
+            executed = self
+                .engine()
+                .together(|| requests::execute(&self.host, &self.spaces, requests, count));
         });
         executed.map(|()| waiting).map_err(|error| thrown(&error))
     }
