@@ -5,7 +5,7 @@ import { badArgument, checkFunction, checkList, checkObject } from './argument-c
 import { BulkLoad } from './bulk-load';
 import { encode } from './codec';
 import { ConfigurationError, RecursiveLoadError } from './errors';
-import { Flight, type LoadRequest } from './flight';
+import { Flight, refreshAhead, type LoadRequest } from './flight';
 import { resolveEntryOptions, TtlRule, type EntryFreshness } from './freshness';
 import { NEVER, type Captured } from './hot-tier';
 import { checkKey, escapeName, joinPath } from './key';
@@ -70,8 +70,10 @@ export class NamespaceCache implements Cache {
       // The options of a hit are not checked: they were, when the value was loaded.
       const fraction =
         options?.eagerRefresh === undefined ? this.#settings.freshness.eagerRefresh : options.eagerRefresh;
-      if (fraction !== null && isDue(node.ttl, this.#tiers.hot.freshFor(node), fraction)) {
-        this.#refresh(key, node.freshUntil, loader, this.#entry(options));
+      const freshFor = fraction === null ? 0 : this.#tiers.hot.freshFor(node);
+      if (isDue(node.ttl, freshFor, fraction)) {
+        checkFunction('loader', loader);
+        refreshAhead(this.#space, this.#request(key, loader, this.#entry(options)), freshFor);
       }
       return settled<T>(node.kept.take());
     } catch (error) {
@@ -240,7 +242,7 @@ export class NamespaceCache implements Cache {
       const due = isDue(answer.word(Word.Ttl), freshFor, entry.freshness.eagerRefresh);
       const value = this.#space.receive(key, answer);
       if (value !== undefined) {
-        if (due) this.#refresh(key, (this.#tiers.hot.now() + freshFor) | 0, loader, entry);
+        if (due) refreshAhead(this.#space, this.#request(key, loader, entry), freshFor);
         return Promise.resolve(value as T);
       }
       // Damaged: the engine is asked, and the flight repairs it.
@@ -278,7 +280,7 @@ export class NamespaceCache implements Cache {
 
   /** A flight for others to join. */
   #launch(request: LoadRequest, captured: Captured): Flight {
-    const flight = new Flight(this.#space, request, captured, false);
+    const flight = new Flight(this.#space, request, captured);
     this.#space.loads.set(request.key, flight);
     return flight;
   }
@@ -290,13 +292,6 @@ export class NamespaceCache implements Cache {
   #capture(key: string): Captured {
     this.#space.readMemory(key);
     return capturedIn(this.#tiers.session.answer);
-  }
-
-  /** Starts a reload ahead of time, once an entry. Nobody waits for it, and nobody is told how it ends. */
-  #refresh<T>(key: string, freshUntil: number, loader: Public.Loader<T>, entry: EntryFreshness): void {
-    if (isWithinLoadOf(this.#space, key) || !this.#space.claimRefresh(key, freshUntil)) return;
-    checkFunction('loader', loader);
-    new Flight(this.#space, this.#request(key, loader, entry), this.#capture(key), true);
   }
 
   #setRequest(key: string, value: unknown, options: Public.EntryOptions | undefined): Request {

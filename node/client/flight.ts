@@ -14,11 +14,11 @@ import { NEVER, type Captured } from './hot-tier';
 import { KeptValue } from './kept-value';
 import type { SharedLoad } from './load';
 import { LoadContext } from './load-context';
-import { Flag, Op, RequestFlag, Status } from './native';
+import { Flag, Op, RequestFlag, Status, Word } from './native';
 import { errorCodeOf, errorOf } from './native-errors';
 import { errorOutcome, NOTHING, type Outcome } from './outcome';
-import { endLoad, runLoad } from './recursion';
-import { capturedIn, type Space } from './space';
+import { endLoad, isWithinLoadOf, runLoad } from './recursion';
+import { capturedIn, isDue, type Space } from './space';
 import { encodeTags } from './tags';
 
 /** What a caller asked for. */
@@ -29,7 +29,7 @@ export interface LoadRequest {
   readonly ttlRule: TtlRule;
 }
 
-/** The engine's permission to load: the lease, and what was captured when it was given. Lease 0 = load, but do not store. */
+/** The engine's permission to store what is loaded: the lease, and what was captured when it was given. */
 interface Permit {
   readonly lease: number;
   readonly captured: Captured;
@@ -48,7 +48,7 @@ export class Flight implements SharedLoad, Waiting {
   stale: Outcome | undefined;
   readonly onLoading: (() => void)[] = [];
 
-  private startLoad!: (permit: Permit) => void;
+  private startLoad!: (permit: Permit | null) => void;
   private resolveOutcome!: (outcome: Outcome) => void;
   private resolveStored!: (stored: boolean) => void;
   private ended = false;
@@ -58,21 +58,21 @@ export class Flight implements SharedLoad, Waiting {
   constructor(
     private readonly space: Space,
     private readonly request: LoadRequest,
-    /** Of the read of L1 that missed; what the callers of today may join by (law 2). */
-    private readonly joinedBy: Captured,
-    private readonly ahead: boolean,
+    /** Of the read of L1 that missed; what later callers may join by (law 2). `null` = a reload ahead of time. */
+    private readonly joinedBy: Captured | null,
   ) {
     this.key = request.key;
     this.outcome = new Promise((resolve) => (this.resolveOutcome = resolve));
     this.stored = new Promise((resolve) => (this.resolveStored = resolve));
     // A continuation of the caller, not of the drain: the loader finds the caller's `AsyncLocalStorage` stores.
-    void new Promise<Permit>((resolve) => (this.startLoad = resolve)).then((permit) => this.runLoader(permit));
+    void new Promise<Permit | null>((resolve) => (this.startLoad = resolve)).then((permit) => this.runLoader(permit));
     space.tiers.loads.add(this);
     this.ask();
   }
 
   get isJoinable(): boolean {
     const { mirror } = this.space.tiers.session;
+    if (this.joinedBy === null) return false;
     const { slot, generation, namespaceGeneration } = this.joinedBy;
     return (
       Atomics.load(mirror, slot) === generation &&
@@ -92,19 +92,23 @@ export class Flight implements SharedLoad, Waiting {
   settle(answer: Answer): void {
     switch (answer.status) {
       case Status.Hit: {
+        const freshFor = answer.word(Word.FreshFor);
+        const due = isDue(answer.word(Word.Ttl), freshFor, this.request.entry.freshness.eagerRefresh);
         const found = this.space.receiveForMany(this.key, answer);
-        return found === undefined ? this.repair() : this.land(found, true);
+        if (found === undefined) return this.repair();
+        if (due) refreshAhead(this.space, this.request, freshFor);
+        return this.land(found, true);
       }
       case Status.Stale: {
         const { lease } = answer;
         const captured = capturedIn(answer);
         this.stale = this.space.receiveForMany(this.key, answer);
-        if (lease !== 0) return this.load(lease, captured);
+        if (lease !== 0) return this.load({ lease, captured });
         // Somebody else loads, and waiting for that is what grace is there to avoid.
         return this.stale === undefined ? this.repair() : this.land(this.stale, true);
       }
       case Status.Load:
-        return this.load(answer.lease, capturedIn(answer));
+        return this.load({ lease: answer.lease, captured: capturedIn(answer) });
       case Status.Error:
         return this.refused(answer);
       default:
@@ -118,13 +122,13 @@ export class Flight implements SharedLoad, Waiting {
   }
 
   private ask(): void {
-    const flags = this.ahead ? RequestFlag.Refresh : 0;
+    const flags = this.joinedBy === null ? RequestFlag.Refresh : 0;
     this.space.tiers.session.send({ op: Op.Lookup, namespaceId: this.space.id, key: this.key, flags }, this);
   }
 
   /** Bytes that cannot be decoded are dropped, and asked for once more; if they come again, nothing is stored. */
   private repair(): void {
-    if (this.repaired) return this.load(0, this.joinedBy);
+    if (this.repaired) return this.load(null);
     this.repaired = true;
     this.space.tiers.session.send({ op: Op.Delete, namespaceId: this.space.id, key: this.key }, NOBODY);
     this.ask();
@@ -134,16 +138,17 @@ export class Flight implements SharedLoad, Waiting {
   private refused(answer: Answer): void {
     if (errorCodeOf(answer) !== 'E_TURBOCACHE_REMOTE') return this.land(errorOutcome(errorOf(answer)), false);
     this.space.tiers.watch?.failed(answer.value().toString());
-    return this.load(0, this.joinedBy);
+    return this.load(null);
   }
 
-  private load(lease: number, captured: Captured): void {
+  /** `null` = load, but store nothing. */
+  private load(permit: Permit | null): void {
     this.loading = true;
     for (const tell of this.onLoading) tell();
-    this.startLoad({ lease, captured });
+    this.startLoad(permit);
   }
 
-  private runLoader({ lease, captured }: Permit): void {
+  private runLoader(permit: Permit | null): void {
     const { request } = this;
     const context = new LoadContext<unknown>(this, request.entry.tags);
     this.context = context;
@@ -156,11 +161,11 @@ export class Flight implements SharedLoad, Waiting {
       (frame) => {
         const succeed = (value: unknown): void => {
           endLoad(frame);
-          this.loaded(value, lease, captured, context, performance.now() - started);
+          this.loaded(value, permit, context, performance.now() - started);
         };
         const fail = (error: unknown): void => {
           endLoad(frame);
-          this.failed(error, lease);
+          this.failed(error, permit);
         };
         let result: unknown;
         try {
@@ -174,16 +179,10 @@ export class Flight implements SharedLoad, Waiting {
     );
   }
 
-  private loaded(
-    value: unknown,
-    lease: number,
-    captured: Captured,
-    context: LoadContext<unknown>,
-    loadTime: number,
-  ): void {
-    if (this.ended) return this.release(lease);
+  private loaded(value: unknown, permit: Permit | null, context: LoadContext<unknown>, loadTime: number): void {
+    if (this.ended) return this.release(permit);
     if (value === undefined) {
-      this.release(lease);
+      this.release(permit);
       this.space.backgroundLoads.recovered();
       return this.land(NOTHING, true);
     }
@@ -194,25 +193,24 @@ export class Flight implements SharedLoad, Waiting {
       encoded = encode(this.space.codec, key, value, this.space.tiers.maxValueBytes);
       outcome = this.space.receiveOwn(key, encoded);
     } catch (error) {
-      return this.failed(error, lease);
+      return this.failed(error, permit);
     }
     this.space.backgroundLoads.recovered();
     this.tagged = context.tags.length > 0;
-    if (context.skipped || lease === 0) {
-      this.release(lease);
+    if (context.skipped || permit === null) {
+      this.release(permit);
       // Without a lease there is nobody to say whether the value is still good for who joined late: it is not.
       return this.land(outcome, context.skipped);
     }
     const ttl = ttlRule.decide(entry.freshness, { key, value, loadTime, chosen: context.chosenTtl });
-    this.fill(outcome, encoded, ttl, lease, captured, context.tags);
+    this.fill(outcome, encoded, ttl, permit, context.tags);
   }
 
   private fill(
     outcome: Outcome,
     encoded: Encoded,
     ttl: number,
-    lease: number,
-    captured: Captured,
+    { lease, captured }: Permit,
     tags: readonly string[],
   ): void {
     const { space, key } = this;
@@ -225,7 +223,8 @@ export class Flight implements SharedLoad, Waiting {
       {
         settle: (answer) => {
           const stored = answer.status === Status.Done && answer.has(Flag.Yes);
-          if (stored && outcome instanceof KeptValue) {
+          // Stored, but invalidated since: then the engine names no slot, and nobody keeps it.
+          if (stored && outcome instanceof KeptValue && answer.word(Word.Slot) >= 0) {
             const entry = { kept: outcome, freshUntil, ttl: Math.min(ttl, NEVER), bytes: byteLength(encoded) };
             hot.put(space.hot, key, { ...entry, captured: { ...captured, tagPairs: answer.tagPairs() } });
           }
@@ -238,8 +237,8 @@ export class Flight implements SharedLoad, Waiting {
     );
   }
 
-  private failed(error: unknown, lease: number): void {
-    this.release(lease);
+  private failed(error: unknown, permit: Permit | null): void {
+    this.release(permit);
     if (this.stale !== undefined || this.waiters === 0) {
       if (!this.ended && !(error instanceof ClosedError))
         this.space.backgroundLoads.failed(() => backgroundFailure(this.key, error));
@@ -247,8 +246,9 @@ export class Flight implements SharedLoad, Waiting {
     this.land(this.stale ?? errorOutcome(error), false);
   }
 
-  private release(lease: number): void {
-    if (lease === 0) return;
+  private release(permit: Permit | null): void {
+    if (permit === null) return;
+    const { lease } = permit;
     this.space.tiers.session.tell({ op: Op.Release, namespaceId: this.space.id, key: this.key, lease });
   }
 
@@ -262,6 +262,13 @@ export class Flight implements SharedLoad, Waiting {
     if (this.space.loads.get(this.key) === this) this.space.loads.delete(this.key);
     this.space.tiers.land(this);
   }
+}
+
+/** Starts a reload ahead of time, once an entry. Nobody waits for it, and no caller is told how it ends. */
+export function refreshAhead(space: Space, request: LoadRequest, freshFor: number): void {
+  const freshUntil = (space.tiers.hot.now() + freshFor) | 0;
+  if (isWithinLoadOf(space, request.key) || !space.claimRefresh(request.key, freshUntil)) return;
+  new Flight(space, request, null);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
