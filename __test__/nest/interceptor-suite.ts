@@ -218,15 +218,15 @@ export function interceptorSuite(platform: string, create: Create): void {
       expect(await (await started()).runsTwice('/null')).toBe(false);
     });
 
-    it.each<[string, string, Record<string, string>?, string?]>([
-      ['that names its user (Authorization)', '/page', { authorization: 'Bearer x' }],
-      ['with a cookie', '/page', { cookie: 'id=1' }],
-      ['for a part', '/page', { range: 'bytes=0-1' }],
-      ['that wants no cache', '/page', { 'cache-control': 'no-cache' }],
+    it.each<[string, string, Record<string, string>, string]>([
+      ['that names its user (Authorization)', '/page', { authorization: 'Bearer x' }, 'GET'],
+      ['with a cookie', '/page', { cookie: 'id=1' }, 'GET'],
+      ['for a part', '/page', { range: 'bytes=0-1' }, 'GET'],
+      ['that wants no cache', '/page', { 'cache-control': 'no-cache' }, 'GET'],
       ['that changes something', '/page', {}, 'POST'],
-      ['for a route that is switched off', '/off'],
-      ['for server-sent events', '/events'],
-      ['that is redirected', '/away'],
+      ['for a route that is switched off', '/off', {}, 'GET'],
+      ['for server-sent events', '/events', {}, 'GET'],
+      ['that is redirected', '/away', {}, 'GET'],
     ])('neither reads nor stores for a request %s', async (_, path, headers, method) => {
       const { get, runsTwice } = await started();
       expect(await runsTwice(path, headers, method)).toBe(true);
