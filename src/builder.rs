@@ -72,14 +72,14 @@ impl CacheBuilder {
     /// Time a value is fresh; `None` = for ever.
     #[must_use]
     pub fn ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
-        self.freshness.ttl = ttl.into().map(|ttl| ttl.as_millis() as u64);
+        self.freshness.ttl = ttl.into().map(crate::clock::millis);
         self
     }
 
     /// Time after the ttl in which an old value is served when the loader fails.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.freshness.grace = grace.as_millis() as u64;
+        self.freshness.grace = crate::clock::millis(grace);
         self
     }
 
@@ -98,18 +98,23 @@ impl CacheBuilder {
     }
 
     /// Checks the settings and starts the engine. Never fails because Redis is down.
-    pub fn build(self) -> Result<Cache> {
-        if self.freshness.ttl == Some(0) {
-            return Err(
-                Error::new(ErrorKind::Option, "ttl is 0: expected more, or None for ever").with("option", "ttl"),
-            );
-        }
-        let runtime = match self.runtime.or_else(|| Handle::try_current().ok()) {
+    pub fn build(mut self) -> Result<Cache> {
+        let runtime = match self.runtime.take().or_else(|| Handle::try_current().ok()) {
             Some(runtime) => runtime,
             None => runtime::shared()
                 .map_err(|cause| Error::new(ErrorKind::Option, "no thread could be started").caused_by(cause))?,
         };
         let parts = parts(&self.options, runtime)?;
+        self.build_on(parts)
+    }
+
+    /// The same on parts of your own: tiers, bus, clock, randomness, runtime.
+    pub fn build_on(self, parts: Parts) -> Result<Cache> {
+        if self.freshness.ttl == Some(0) {
+            return Err(
+                Error::new(ErrorKind::Option, "ttl is 0: expected more, or None for ever").with("option", "ttl"),
+            );
+        }
         let engine = Engine::open(self.options, parts)?;
         let lifetime = Lifetime {
             ttl: self.freshness.ttl.unwrap_or(crate::clock::FOREVER),
@@ -120,6 +125,11 @@ impl CacheBuilder {
             self.serializer,
             lifetime,
         ))
+    }
+
+    /// The options so far.
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 }
 

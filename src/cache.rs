@@ -1,7 +1,7 @@
 //! The public handle for Rust: typed values over an engine's namespace.
 
 use crate::builder::CacheBuilder;
-use crate::clock::FOREVER;
+use crate::clock::millis;
 use crate::codec::serializer::Serializer;
 use crate::engine::{Engine, FillOutcome, Found, LeaseId, Lookup, Space, Write};
 use crate::entry::Lifetime;
@@ -361,10 +361,6 @@ impl Loading {
         }
         Ok(loading)
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(FOREVER)
 }
 
 fn closed() -> Error {

@@ -29,6 +29,11 @@ impl Millis {
 /// A length of time in milliseconds that does not end.
 pub const FOREVER: u64 = u64::MAX;
 
+/// A duration in milliseconds; one too long for that does not end.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(FOREVER)
+}
+
 /// A monotonic clock.
 pub trait Clock: Send + Sync + 'static {
     /// Now.

@@ -7,7 +7,6 @@ use crate::error::Result;
 use crate::options::lease;
 use crate::tier::{RemoteReply, RemoteRequest, RemoteState};
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -42,7 +41,7 @@ impl Engine {
 
     /// Whether others can change things without this process being told.
     fn is_deaf(&self) -> bool {
-        self.bus.is_there() && !self.hears.load(Ordering::SeqCst) && self.outbox.state() == RemoteState::Up
+        self.bus.is_there() && !self.hears_bus() && self.outbox.state() == RemoteState::Up
     }
 
     fn sweep(&self) {

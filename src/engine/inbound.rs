@@ -22,9 +22,13 @@ impl Engine {
                 Some(_) => {}
                 None => tracing::debug!(bytes = bytes.len(), "a message on the bus was not understood"),
             },
-            Heard::Listening | Heard::Lost => {
-                self.hears.store(heard == Heard::Listening, Ordering::SeqCst);
-                // Whatever was said while nobody listened is unknown: nothing that is held can be trusted (law 4).
+            // Whatever was said while nobody listened is unknown: nothing that is held can be trusted (law 4).
+            Heard::Listening => {
+                self.namespaces.clear(&self.table, "");
+                self.hears.store(true, Ordering::SeqCst);
+            }
+            Heard::Lost => {
+                self.hears.store(false, Ordering::SeqCst);
                 self.namespaces.clear(&self.table, "");
             }
         }

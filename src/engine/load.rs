@@ -248,12 +248,13 @@ impl Engine {
         let (waiter, capture) = {
             let mut table = self.loads.table.lock();
             // Waiters only leave together with their load, or here.
-            let Some(load) = table.at(id, Phase::Asking).filter(|load| !load.waiters.is_empty()) else {
+            let Some(load) = table.at(id, Phase::Asking) else {
                 return;
             };
+            let Some(waiter) = load.waiters.pop_front() else { return };
             load.phase = Phase::Leased;
             load.token = token;
-            (load.waiters.remove(0), load.capture)
+            (waiter, load.capture)
         };
         self.counters.loads_started.add();
         (waiter.done)(match waiter.stale {
@@ -267,7 +268,7 @@ impl Engine {
         let (namespace, key, capture, serializer) = {
             let table = self.loads.table.lock();
             let Some(load) = table.get(id) else { return };
-            let serializer = load.waiters.first().map(|waiter| waiter.serializer);
+            let serializer = load.waiters.front().map(|waiter| waiter.serializer);
             (Arc::clone(&load.namespace), load.key.clone(), load.capture, serializer)
         };
         let remote_key = RemoteKey::new(&namespace.full_path, &key);
@@ -315,7 +316,7 @@ impl Engine {
                 match waiter.stale {
                     _ if load.refresh => served.push((waiter.done, Lookup::Nothing)),
                     Some(stale) => served.push((waiter.done, Lookup::Stale(stale, None))),
-                    None => load.waiters.push(waiter),
+                    None => load.waiters.push_back(waiter),
                 }
             }
             if load.waiters.is_empty() {

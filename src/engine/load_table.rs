@@ -8,7 +8,7 @@ use crate::engine::with_memory_key;
 use crate::entry::SerializerId;
 use crate::key::RemoteKey;
 use crate::tier::Token;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 /// Somebody who asked for a key.
@@ -61,7 +61,7 @@ pub struct Load {
     /// How often another process had the lease.
     pub polls: u32,
     /// In the order in which they came.
-    pub waiters: Vec<Waiter>,
+    pub waiters: VecDeque<Waiter>,
 }
 
 impl Load {
@@ -79,7 +79,7 @@ impl Load {
             phase: Phase::Begun,
             began,
             polls: 0,
-            waiters: vec![waiter],
+            waiters: VecDeque::from([waiter]),
         }
     }
 
@@ -121,7 +121,7 @@ impl Table {
         match waiter.stale {
             Some(stale) => Ok(Some((waiter.done, stale))),
             None => {
-                load.waiters.push(waiter);
+                load.waiters.push_back(waiter);
                 Ok(None)
             }
         }

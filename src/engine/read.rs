@@ -255,25 +255,32 @@ impl Engine {
             FOREVER => life,
             ttl => life.min(ttl.saturating_add(envelope.lifetime.grace)),
         };
-        let fresh = match life {
-            FOREVER => FOREVER,
-            life => life.saturating_sub(envelope.lifetime.grace),
+        let grace = envelope.lifetime.grace;
+        let fresh_until = match life {
+            FOREVER => Millis::NEVER,
+            // Less than its grace is left: it became stale a while ago.
+            life if life < grace => Millis(now.0.saturating_sub(grace - life)),
+            life => now.after(life - grace),
         };
         Some(Entry {
             payload: envelope.payload[..].into(),
             serializer: envelope.serializer,
             ttl: envelope.lifetime.ttl,
-            fresh_until: now.after(fresh),
+            fresh_until,
             gone_at: now.after(life),
             stamp,
             tags: namespace.tag_set(&self.table, &envelope.tags),
         })
     }
 
-    /// Stores what came from below, unless the key was invalidated since the capture (laws 1 and 2).
+    /// Stores what came from below, unless something was invalidated since the capture (laws 1 and 2): it would take the
+    /// place of a newer value.
     pub(super) fn fill_memory(&self, namespace: &Namespace, key: &str, capture: Capture, entry: &Entry) -> bool {
         let guard = self.table.lock(capture.slot);
-        if guard.generation() != capture.stamp.generation || self.is_closed() {
+        let current = guard.generation() == capture.stamp.generation
+            && entry.stamp.namespace == namespace.generation()
+            && self.tags.allow(entry);
+        if !current || self.is_closed() {
             return false;
         }
         with_memory_key(namespace, key, |key| self.memory.insert(key, entry.clone()));
