@@ -1,0 +1,362 @@
+//! Law 6: of all who miss a key one loads, and however his load ends, nobody is left waiting.
+
+use crate::rig::{World, answer, eventually, loads, soon, space};
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use turbocache::engine::{Lookup, Space};
+use turbocache::entry::SerializerId;
+use turbocache::tier::{RemoteReply, RemoteRequest};
+use turbocache::{Cache, ErrorKind, LoadError, WriteOptions};
+
+/// Polls a future once.
+async fn once<F: Future>(mut future: std::pin::Pin<&mut F>) {
+    poll_fn(|context| {
+        let _ = future.as_mut().poll(context);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+async fn seven() -> Result<u8, Infallible> {
+    Ok(7)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_thousand_callers_on_many_threads_make_one_load() {
+    let world = World::new();
+    let cache = world.alone(Cache::builder());
+    for round in 0..20 {
+        let count = Arc::new(AtomicUsize::new(0));
+        let callers: Vec<_> = (0..1_000)
+            .map(|_| {
+                let (cache, count) = (cache.clone(), count.clone());
+                tokio::spawn(async move {
+                    let load = || async {
+                        count.fetch_add(1, Ordering::SeqCst);
+                        tokio::task::yield_now().await;
+                        seven().await
+                    };
+                    cache.get_or_load(&format!("k{round}"), load).await
+                })
+            })
+            .collect();
+        for caller in callers {
+            assert_eq!(soon(caller).await.unwrap().unwrap(), 7);
+        }
+        assert_eq!(count.load(Ordering::SeqCst), 1, "in round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_callers_in_two_processes_make_one_load() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    let (b, _) = world.join().await;
+    let count = AtomicUsize::new(0);
+    let load = || async {
+        count.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        seven().await
+    };
+    let callers = (0..1_000).map(|n| [&a, &b][n % 2].get_or_load("k", load));
+    for loaded in soon(futures_util::future::join_all(callers)).await {
+        assert_eq!(loaded.unwrap(), 7);
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn when_a_load_fails_the_next_one_loads_and_each_gets_his_own_error() {
+    let world = World::new();
+    for cache in [world.join().await.0, world.alone(Cache::builder())] {
+        let (fail, failing) = oneshot::channel::<()>();
+        let first = cache.get_or_load("k", || async {
+            failing.await.ok();
+            Err::<u8, _>("the first fails")
+        });
+        let second = async {
+            eventually("the first loads", async || loads(cache.engine()) == 1).await;
+            let mut second = pin!(cache.get_or_load("k", || async { Ok::<_, Infallible>(7) }));
+            once(second.as_mut()).await;
+            fail.send(()).unwrap();
+            second.await
+        };
+        let (first, second) = soon(async { tokio::join!(first, second) }).await;
+        assert!(matches!(first, Err(LoadError::Loader("the first fails"))));
+        assert_eq!(second.unwrap(), 7);
+        assert_eq!(cache.engine().counters().loads_failed.value(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_while_he_loads_hands_the_lease_to_the_next() {
+    let world = World::new();
+    for cache in [world.join().await.0, world.alone(Cache::builder())] {
+        let leader = tokio::spawn({
+            let cache = cache.clone();
+            async move { cache.get_or_load("k", pending::<Result<u8, Infallible>>).await }
+        });
+        eventually("he loads", async || loads(cache.engine()) == 1).await;
+        let mut next = pin!(cache.get_or_load("k", seven));
+        once(next.as_mut()).await;
+        leader.abort();
+        assert_eq!(soon(next).await.unwrap(), 7);
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_before_he_takes_his_lease_hands_it_to_the_next() {
+    let cache = World::new().alone(Cache::builder());
+    let mut third = pin!(cache.get_or_load("k", seven));
+    {
+        let mut first = Box::pin(cache.get_or_load("k", pending::<Result<u8, Infallible>>));
+        let mut second = Box::pin(cache.get_or_load("k", seven));
+        once(first.as_mut()).await;
+        once(second.as_mut()).await;
+        once(third.as_mut()).await;
+        drop(first);
+        eventually("the lease is on its way to the second", async || {
+            loads(cache.engine()) == 2
+        })
+        .await;
+    }
+    assert_eq!(soon(third).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn many_callers_who_have_all_gone_cost_no_stack() {
+    let cache = World::new().alone(Cache::builder());
+    let mut leader = Box::pin(cache.get_or_load("k", pending::<Result<u8, Infallible>>));
+    once(leader.as_mut()).await;
+    for _ in 0..50_000 {
+        once(Box::pin(cache.get_or_load("k", seven)).as_mut()).await;
+    }
+    let mut last = pin!(cache.get_or_load("k", seven));
+    once(last.as_mut()).await;
+    drop(leader);
+    assert_eq!(soon(last).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_loader_that_panics_leaves_nobody_waiting() {
+    let cache = World::new().alone(Cache::builder());
+    let (go, gone) = oneshot::channel::<()>();
+    let leader = tokio::spawn({
+        let cache = cache.clone();
+        async move {
+            let load = || async {
+                gone.await.ok();
+                panic!("the loader panics, as the test wants")
+            };
+            cache.get_or_load::<u8, Infallible, _, _>("k", load).await
+        }
+    });
+    eventually("it loads", async || loads(cache.engine()) == 1).await;
+    let mut next = pin!(cache.get_or_load("k", seven));
+    once(next.as_mut()).await;
+    go.send(()).unwrap();
+    assert!(leader.await.unwrap_err().is_panic());
+    assert_eq!(soon(next).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_loader_that_asks_for_its_own_key_fails_at_once() {
+    let cache = World::new().alone(Cache::builder());
+    let inner = || async {
+        let outer = || async {
+            cache
+                .get_or_load("outer", seven)
+                .await
+                .map_err(|error| error.to_string())
+        };
+        cache.get_or_load("inner", outer).await
+    };
+    let error = soon(cache.get_or_load("outer", inner)).await.unwrap_err();
+    assert!(error.to_string().contains("would wait for itself"), "{error}");
+    assert_eq!(
+        soon(cache.get_or_load("outer", seven)).await.unwrap(),
+        7,
+        "and harms nobody"
+    );
+    let nested = || async { cache.get_or_load("another", seven).await };
+    assert_eq!(
+        soon(cache.get_or_load("one", nested)).await.unwrap(),
+        7,
+        "another key is another matter"
+    );
+}
+
+#[tokio::test]
+async fn the_death_of_a_process_frees_the_others_when_its_lease_ends() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    let (b, _) = world.join().await;
+    // A takes the lease and is never heard of again.
+    let Lookup::Load(..) = answer(|done| space(&a).lookup("k", done)).await else {
+        panic!("a lease");
+    };
+    a.engine().close();
+    let mut waiting = pin!(b.get_or_load("k", seven));
+    once(waiting.as_mut()).await;
+    eventually("B waits for A", async || loads(b.engine()) == 0).await;
+    world.clock.advance(Duration::from_millis(3_001));
+    assert_eq!(soon(waiting).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_lease_that_is_renewed_lives_on() {
+    let world = World::new();
+    let (a, remote) = world.join().await;
+    let (b, _) = world.join().await;
+    let Lookup::Load(lease, _) = answer(|done| space(&a).lookup("k", done)).await else {
+        panic!("a lease");
+    };
+    for _ in 0..5 {
+        let mut renewal = remote.hold(|request| matches!(request, RemoteRequest::Renew { .. }));
+        world.clock.advance(Duration::from_millis(1_000));
+        renewal.arrived().await;
+        renewal.release();
+    }
+    let mut waiting = pin!(b.get_or_load("k", || async { Err::<u8, _>("must not load") }));
+    once(waiting.as_mut()).await;
+    let filled = answer(|done| space(&a).fill(lease, crate::invalidation::write(b"7", &[]), done)).await;
+    filled.unwrap();
+    assert_eq!(soon(waiting).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_grant_that_comes_too_late_is_given_back() {
+    let world = World::new();
+    let (a, remote) = world.join().await;
+    let is_lease = |request: &RemoteRequest| matches!(request, RemoteRequest::Lease { .. });
+    let mut asked = remote.hold(is_lease);
+    let mut cleared = pin!(a.get_or_load("k", seven));
+    once(cleared.as_mut()).await;
+    asked.arrived().await;
+    // The clear makes the one who comes after it begin anew; the old question is answered later.
+    a.clear().await.unwrap();
+    let mut after = pin!(a.get_or_load("k", seven));
+    once(after.as_mut()).await;
+    asked.release();
+    let (first, second) = soon(async { tokio::join!(cleared, after) }).await;
+    assert_eq!((first.unwrap(), second.unwrap()), (7, 7));
+    assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), Some(7));
+}
+
+#[tokio::test]
+async fn a_refresh_is_joined_by_those_who_miss_meanwhile() {
+    let world = World::new();
+    for cache in [world.join().await.0, world.alone(Cache::builder())] {
+        cache.set("k", &1).await.unwrap();
+        let Lookup::Load(lease, _) = answer(|done| space(&cache).lookup_refresh("k", done)).await else {
+            panic!("a lease");
+        };
+        let second = answer(|done| space(&cache).lookup_refresh("k", done)).await;
+        assert!(matches!(second, Lookup::Nothing), "one refreshes at a time");
+        world.clock.advance(Duration::from_secs(600));
+        let mut missing = pin!(cache.get_or_load("k", || async { Err::<u8, _>("must not load") }));
+        once(missing.as_mut()).await;
+        let filled = answer(|done| space(&cache).fill(lease, crate::invalidation::write(b"7", &[]), done)).await;
+        filled.unwrap();
+        assert_eq!(soon(missing).await.unwrap(), 7);
+    }
+}
+
+#[tokio::test]
+async fn a_waiter_never_gets_bytes_of_an_encoding_that_he_does_not_understand() {
+    let cache = World::new().alone(Cache::builder());
+    let json = space(&cache);
+    let packed = Space::open(cache.engine(), "", SerializerId::MESSAGE_PACK);
+    let Lookup::Load(lease, _) = answer(|done| json.lookup("k", done)).await else {
+        panic!("a lease");
+    };
+    let (sender, waiting) = oneshot::channel();
+    packed.lookup("k", Box::new(move |lookup| drop(sender.send(lookup))));
+    answer(|done| json.fill(lease, crate::invalidation::write(b"5", &[]), done))
+        .await
+        .unwrap();
+    assert!(
+        matches!(soon(waiting).await.unwrap(), Lookup::Load(..)),
+        "0x35 is 53 in MessagePack"
+    );
+}
+
+#[tokio::test]
+async fn a_stale_value_is_served_when_the_loader_fails_and_gone_after_its_grace() {
+    let world = World::new();
+    for cache in [world.join().await.0, world.alone(Cache::builder())] {
+        let kept = WriteOptions {
+            ttl: Some(Duration::from_secs(1)),
+            grace: Some(Duration::from_secs(10)),
+            ..WriteOptions::default()
+        };
+        let failing = || async { Err::<u8, _>("the origin is down") };
+        cache.set_with("k", &1, &kept).await.unwrap();
+        world.clock.advance(Duration::from_millis(1_500));
+        assert_eq!(soon(cache.get::<u8>("k")).await.unwrap(), None, "not fresh any more");
+        assert_eq!(soon(cache.get_or_load("k", failing)).await.unwrap(), 1);
+        assert_eq!(
+            soon(cache.get_or_load_with("k", &kept, seven)).await.unwrap(),
+            7,
+            "the loader goes first"
+        );
+        world.clock.advance(Duration::from_secs(12));
+        let gone = soon(cache.get_or_load("k", failing)).await;
+        assert!(matches!(gone, Err(LoadError::Loader("the origin is down"))));
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_load_who_has_an_old_value() {
+    let world = World::new();
+    for cache in [world.join().await.0, world.alone(Cache::builder())] {
+        let kept = WriteOptions {
+            ttl: Some(Duration::from_secs(1)),
+            grace: Some(Duration::from_secs(10)),
+            ..WriteOptions::default()
+        };
+        cache.set_with("k", &1, &kept).await.unwrap();
+        world.clock.advance(Duration::from_millis(1_500));
+        let mut leader = pin!(cache.get_or_load("k", pending::<Result<u8, Infallible>>));
+        eventually("he loads", async || {
+            once(leader.as_mut()).await;
+            loads(cache.engine()) == 1
+        })
+        .await;
+        assert_eq!(soon(cache.get_or_load("k", seven)).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_too_large_is_refused_and_the_next_caller_loads() {
+    let world = World::new();
+    let cache = world.alone(Cache::builder());
+    let large = || async { Ok::<_, Infallible>("x".repeat(17 << 20)) };
+    match soon(cache.get_or_load("k", large)).await {
+        Err(LoadError::Cache(error)) => assert_eq!(error.kind(), ErrorKind::ValueTooLarge),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(soon(cache.get_or_load("k", seven)).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_lease_that_the_remote_tier_refuses_to_talk_about_is_no_reason_to_wait() {
+    let world = World::new();
+    let (a, remote) = world.join().await;
+    remote.lie(|request, reply| match request {
+        RemoteRequest::Lease { .. } => None,
+        _ => Some(reply),
+    });
+    assert_eq!(soon(a.get_or_load("failing", seven)).await.unwrap(), 7);
+    remote.lie(|request, reply| match request {
+        RemoteRequest::Lease { .. } => Some(RemoteReply::Done(true)),
+        _ => Some(reply),
+    });
+    assert_eq!(soon(a.get_or_load("lying", seven)).await.unwrap(), 7);
+}

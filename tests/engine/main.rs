@@ -1,0 +1,16 @@
+//! The engine through its public API: forced schedules over tiers that do as they are told, and real Redis servers that are
+//! killed, frozen and emptied. One binary, so that it links once.
+
+#![allow(missing_docs, reason = "test names are sentences that state the rule")]
+
+mod rig;
+
+mod contract;
+mod failing;
+mod invalidation;
+mod leases;
+mod memory_only;
+mod redis_down;
+mod redis_hostile;
+mod redis_shared;
+mod times;

@@ -1,0 +1,142 @@
+//! A redis-server of its own: free port, empty directory, killed when dropped.
+
+use super::DEADLINE;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+use tempfile::TempDir;
+
+pub struct RedisServer {
+    port: u16,
+    directory: TempDir,
+    process: Child,
+}
+
+/// A reply in the Redis protocol, version 2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    Nil,
+    Number(i64),
+    Bytes(Vec<u8>),
+    Error(String),
+    Many(Vec<Reply>),
+}
+
+impl RedisServer {
+    pub fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a free port")
+            .port();
+        let directory = tempfile::tempdir().expect("a directory");
+        let process = run(port, &directory);
+        let server = Self {
+            port,
+            directory,
+            process,
+        };
+        server.wait();
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// `kill -9`: whatever it held is lost.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("kill redis-server");
+        self.process.wait().expect("wait for redis-server");
+    }
+
+    /// A new, empty server on the same port.
+    pub fn restart(&mut self) {
+        self.process = run(self.port, &self.directory);
+        self.wait();
+    }
+
+    /// SIGSTOP: the kernel still accepts connections and bytes, nobody answers.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// One command by a client that knows nothing of caches.
+    pub fn command<const N: usize>(&self, arguments: [&[u8]; N]) -> Reply {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("connect to redis-server");
+        let mut bytes = format!("*{N}\r\n").into_bytes();
+        for argument in arguments {
+            bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
+            bytes.extend_from_slice(argument);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        socket.write_all(&bytes).expect("write to redis-server");
+        read(&mut BufReader::new(socket))
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([name, &self.process.id().to_string()])
+            .status();
+        assert!(status.expect("run kill").success(), "kill {name}");
+    }
+
+    fn wait(&self) {
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(
+                begin.elapsed() < DEADLINE,
+                "redis-server does not listen on {}",
+                self.port
+            );
+            std::thread::yield_now();
+        }
+        assert_eq!(self.command([b"PING"]), Reply::Bytes(b"PONG".to_vec()));
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        // SIGKILL ends a frozen process too.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn run(port: u16, directory: &TempDir) -> Child {
+    let mut command = Command::new("redis-server");
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command
+        .args(["--save", "", "--appendonly", "no", "--dir"])
+        .arg(directory.path());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap_or_else(|cause| {
+        panic!("redis-server cannot be started ({cause}): install it, e.g. `apt-get install redis-server`")
+    })
+}
+
+fn read(from: &mut impl BufRead) -> Reply {
+    let mut line = String::new();
+    from.read_line(&mut line).expect("a reply");
+    let (kind, rest) = line.trim_end().split_at(1);
+    let number = || rest.parse::<i64>().expect("a number");
+    match kind {
+        "+" => Reply::Bytes(rest.into()),
+        "-" => Reply::Error(rest.into()),
+        ":" => Reply::Number(number()),
+        "$" if number() < 0 => Reply::Nil,
+        "$" => {
+            let mut bytes = vec![0; number() as usize + 2];
+            from.read_exact(&mut bytes).expect("the bytes of a reply");
+            bytes.truncate(bytes.len() - 2);
+            Reply::Bytes(bytes)
+        }
+        "*" => Reply::Many((0..number()).map(|_| read(from)).collect()),
+        other => panic!("an unknown reply: {other}"),
+    }
+}
