@@ -162,6 +162,7 @@ export class FakeEngine implements NativeBinding {
         this.onAdapterReply?.();
       },
       stats: () => this.stats(),
+      clash: () => null,
       end: () => {
         this.closed = true;
       },

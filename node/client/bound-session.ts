@@ -15,6 +15,10 @@ class BoundSession implements NativeSession {
     private readonly id: number,
   ) {}
 
+  clash(): string | null {
+    return this.native.clash(this.id);
+  }
+
   openNamespace(path: string, serializerId: number): number {
     return this.native.openNamespace(this.id, path, serializerId);
   }

@@ -29,6 +29,7 @@ const FUNCTIONS: Record<keyof NativeFunctions, true> = {
   defaultOptions: true,
   layout: true,
   open: true,
+  clash: true,
   openNamespace: true,
   namespaceIndex: true,
   read: true,

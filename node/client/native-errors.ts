@@ -49,6 +49,12 @@ export function errorFromThrown(thrown: unknown): unknown {
   return new Class(code, message, details);
 }
 
+/** The error that `clash` describes. */
+export function clashOf(json: string): TurboCacheError {
+  const { message, ...details } = parse(json);
+  return new ConfigurationError('E_TURBOCACHE_CLASH', message, details);
+}
+
 interface Thrown {
   message: string;
   option?: string;

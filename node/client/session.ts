@@ -4,7 +4,7 @@ import { AdapterHost } from './adapter-host';
 import { Answer } from './answer';
 import { Completions, type Waiting } from './completions';
 import { ClosedError, type TurboCacheError } from './errors';
-import { errorFromThrown } from './native-errors';
+import { clashOf, errorFromThrown } from './native-errors';
 import type { NativeBinding, NativeOptions, NativeSession, ReadStatus } from './native';
 import { RequestRing, type Request } from './request-ring';
 import type { ICacheAdapter } from '../../index';
@@ -18,6 +18,8 @@ const SWEEP_MS = 2 ** 29;
 export type NativeStats = Omit<CacheStats, 'hot'>;
 
 export interface SessionHooks {
+  /** Another manager of this process has opened the namespace with other options. */
+  clash(error: TurboCacheError): void;
   defect(error: unknown): void;
   /** No request waits any more. */
   idle(): void;
@@ -73,6 +75,8 @@ export class Session {
       clearInterval(this.timer);
       throw errorFromThrown(thrown);
     }
+    const clash = this.native.clash();
+    if (clash !== null) hooks.clash(clashOf(clash));
     this.adapterHost = new AdapterHost(adapter, (batchId, items, error) => {
       if (!this.isOver) this.native.adapterReply(batchId, items, error);
     });

@@ -42,6 +42,7 @@ export class Tiers {
     this.maxValueBytes = options.native.maxValueBytes;
     this.remoteLimit = this.hasRemote ? options.redis.commandTimeout : 0;
     this.session = new Session(binding, options.native, options.adapter, {
+      clash: (error) => reports.warning(error),
       defect: (error) => reports.defect(error),
       idle: () => this.noticeIdle(),
       sweep: () => this.hot.sweep(),

@@ -54,6 +54,12 @@ pub fn end(session: u32) {
     drop(ended);
 }
 
+/// JSON of the error that says which option another manager of this process has set otherwise, if there is one.
+#[napi(catch_unwind)]
+pub fn clash(session: u32) -> Result<Option<String>, Thrown> {
+    with(session, |session| Ok(session.clash()))
+}
+
 /// Id of a namespace below the root.
 #[napi(catch_unwind)]
 pub fn open_namespace(session: u32, path: String, serializer_id: u32) -> Result<u32, Thrown> {

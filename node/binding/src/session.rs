@@ -82,6 +82,7 @@ pub struct Session {
     host: Arc<Host>,
     batches: Arc<Batches>,
     spaces: Vec<Space>,
+    clash: Option<String>,
     read: HostBuffer,
     complete: HostBuffer,
     large_read: Option<Vec<u8>>,
@@ -99,11 +100,11 @@ impl Session {
         let completions = Arc::new(Completions::new(wake));
         let batches = Arc::new(Batches::new(Arc::clone(&completions)));
         let opened = if adapter {
-            with_adapter(options, Arc::clone(&batches), &runtime)
+            with_adapter(options, Arc::clone(&batches), &runtime).map(|engine| (engine, None))
         } else {
-            engines::open(options, &runtime).map(|(engine, _)| engine)
+            engines::open(options, &runtime)
         };
-        let engine = opened.map_err(|error| thrown(&error))?;
+        let (engine, clash) = opened.map_err(|error| thrown(&error))?;
         let Buffers {
             mut mirror,
             read,
@@ -121,6 +122,7 @@ impl Session {
             host,
             batches,
             spaces: Vec::new(),
+            clash: clash.map(|error| thrown(&error).reason.to_string()),
             read: HostBuffer::new(read),
             complete: HostBuffer::new(complete),
             large_read: None,
@@ -136,6 +138,11 @@ impl Session {
         self.spaces
             .push(Space::open(self.host.root.engine(), path, SerializerId(serializer)));
         Ok(self.spaces.len() as u32 - 1)
+    }
+
+    /// What its options ask for in vain, as the JSON of an error.
+    pub fn clash(&self) -> Option<String> {
+        self.clash.clone()
     }
 
     /// A namespace.
