@@ -1,1 +1,481 @@
+//! What every remote tier must do, run against each of them, and against the fake that the other tests stand on.
 
+use crate::rig::{FakeRemote, Model, RedisServer, eventually};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use turbocache::clock::{FOREVER, SystemClock};
+use turbocache::codec::envelope::Envelope;
+use turbocache::entry::{Lifetime, SerializerId};
+use turbocache::error::Result;
+use turbocache::key::RemoteKey;
+use turbocache::options::Options;
+use turbocache::random::SystemRandom;
+use turbocache::tier::{
+    KeyValue, KeyValueItem, KeyValueStore, NamespaceState, NoRemote, RemoteReply, RemoteRequest, RemoteState,
+    RemoteTier, Stored,
+};
+
+/// A store under test.
+struct Subject {
+    name: &'static str,
+    tier: Arc<dyn RemoteTier>,
+    /// Another process' way to the same data.
+    other: Arc<dyn RemoteTier>,
+    /// Leases are shared by processes; otherwise each process has its own, and the last asker of a process has it.
+    shares_leases: bool,
+    _server: Option<RedisServer>,
+}
+
+/// A map as a user would hand it in, with ends of lives.
+#[derive(Clone, Default)]
+struct MapStore(Arc<Mutex<HashMap<String, (Bytes, Option<Instant>)>>>);
+
+impl KeyValueStore for MapStore {
+    fn execute(
+        &self,
+        items: Vec<KeyValueItem>,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Option<Stored>>>> + Send + '_>> {
+        let mut map = self.0.lock();
+        let now = Instant::now();
+        map.retain(|_, (_, end)| end.is_none_or(|end| end > now));
+        let stored = |(envelope, end): &(Bytes, Option<Instant>)| Stored {
+            envelope: envelope.clone(),
+            life: end.map(|end| (end - now).as_millis() as u64),
+        };
+        let answers = items.into_iter().map(|item| match item {
+            KeyValueItem::Get(key) => map.get(&key).map(stored),
+            KeyValueItem::Set(key, bytes, life) => {
+                map.insert(key, (bytes, life.map(|life| now + Duration::from_millis(life))));
+                None
+            }
+            KeyValueItem::Delete(key) => map.remove(&key).as_ref().map(stored),
+        });
+        Box::pin(std::future::ready(Ok(answers.collect())))
+    }
+}
+
+/// Real tiers over a server of their own.
+fn redis_pair(server: &RedisServer) -> [Arc<dyn RemoteTier>; 2] {
+    let options = Options {
+        redis: Some(turbocache::options::RedisOptions {
+            url: server.url(),
+            ..Default::default()
+        }),
+        ..Options::default()
+    };
+    let tier = || {
+        turbocache::parts(&options, tokio::runtime::Handle::current())
+            .expect("parts")
+            .remote
+    };
+    [tier(), tier()]
+}
+
+fn subjects() -> Vec<Subject> {
+    let server = RedisServer::start();
+    let [redis, redis_other] = redis_pair(&server);
+    let map = MapStore::default();
+    let key_value = || Arc::new(KeyValue::new(map.clone(), "default", Arc::new(SystemRandom::default())));
+    let model = Arc::new(Model::new(Arc::new(SystemClock::default())));
+    let fake = || Arc::new(FakeRemote::new(model.clone()));
+    vec![
+        Subject {
+            name: "Redis",
+            tier: redis,
+            other: redis_other,
+            shares_leases: true,
+            _server: Some(server),
+        },
+        Subject {
+            name: "KeyValue",
+            tier: key_value(),
+            other: key_value(),
+            shares_leases: false,
+            _server: None,
+        },
+        Subject {
+            name: "the fake",
+            tier: fake(),
+            other: fake(),
+            shares_leases: true,
+            _server: None,
+        },
+    ]
+}
+
+fn key(name: &str) -> RemoteKey {
+    RemoteKey::new("default", name)
+}
+
+fn envelope(key: &RemoteKey, payload: &[u8], grace: u64) -> Bytes {
+    Envelope {
+        serializer: SerializerId::JSON,
+        incarnation: 1,
+        born: 0,
+        lifetime: Lifetime { ttl: 60_000, grace },
+        tags: Vec::new(),
+        payload: payload.into(),
+    }
+    .encode(key, None)
+}
+
+async fn ask(tier: &Arc<dyn RemoteTier>, request: RemoteRequest) -> RemoteReply {
+    let mut replies = tier.execute(vec![request]).await;
+    assert_eq!(replies.len(), 1);
+    replies.remove(0).expect("an answer")
+}
+
+async fn state(tier: &Arc<dyn RemoteTier>, fields: &[&str]) -> NamespaceState {
+    let fields = fields.iter().map(|field| (*field).into()).collect();
+    match ask(tier, RemoteRequest::State { fields }).await {
+        RemoteReply::State(state) => state,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn raise(tier: &Arc<dyn RemoteTier>, fields: &[&str]) -> NamespaceState {
+    let fields = fields.iter().map(|field| (*field).into()).collect();
+    match ask(tier, RemoteRequest::Raise { fields }).await {
+        RemoteReply::State(state) => state,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn stored(tier: &Arc<dyn RemoteTier>, key: &RemoteKey) -> Option<Stored> {
+    match ask(tier, RemoteRequest::Read { key: key.clone() }).await {
+        RemoteReply::Value(stored) => stored,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn done(tier: &Arc<dyn RemoteTier>, request: RemoteRequest) -> bool {
+    match ask(tier, request).await {
+        RemoteReply::Done(done) => done,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn lease(key: &RemoteKey, token: u64, unless_value: bool) -> RemoteRequest {
+    RemoteRequest::Lease {
+        key: key.clone(),
+        token,
+        life: 3_000,
+        unless_value,
+    }
+}
+
+fn fill(key: &RemoteKey, token: u64, payload: &[u8]) -> RemoteRequest {
+    RemoteRequest::Fill {
+        key: key.clone(),
+        token,
+        envelope: envelope(key, payload, 0),
+        life: Some(60_000),
+    }
+}
+
+fn write(key: &RemoteKey, payload: &[u8], grace: u64, life: Option<u64>) -> RemoteRequest {
+    RemoteRequest::Write {
+        key: key.clone(),
+        envelope: envelope(key, payload, grace),
+        life,
+    }
+}
+
+#[tokio::test]
+async fn what_one_process_writes_another_reads_with_the_life_that_remains() {
+    for Subject { name, tier, other, .. } in subjects() {
+        let key = key("k");
+        assert!(stored(&tier, &key).await.is_none(), "{name}");
+        assert!(done(&tier, write(&key, b"1", 0, Some(60_000))).await, "{name}");
+        let found = stored(&other, &key).await.unwrap_or_else(|| panic!("{name}: no value"));
+        assert_eq!(found.envelope, envelope(&key, b"1", 0), "{name}");
+        let life = found.life.expect("it ends");
+        assert!((50_000..=60_000).contains(&life), "{name}: {life}");
+        done(&tier, write(&key, b"2", 0, None)).await;
+        let found = stored(&other, &key).await.expect("a value");
+        assert_eq!((found.envelope, found.life), (envelope(&key, b"2", 0), None), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_is_gone_when_its_life_ends() {
+    for Subject { name, tier, .. } in subjects() {
+        done(&tier, write(&key("k"), b"1", 0, Some(20))).await;
+        eventually(name, async || stored(&tier, &key("k")).await.is_none()).await;
+    }
+}
+
+#[tokio::test]
+async fn any_bytes_survive() {
+    for Subject { name, tier, other, .. } in subjects() {
+        let payload: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
+        let key = key("schlüssel \u{0} } {tag} 🦀");
+        done(&tier, write(&key, &payload, 0, Some(60_000))).await;
+        let found = stored(&other, &key).await.expect(name);
+        assert_eq!(found.envelope, envelope(&key, &payload, 0), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn remove_says_whether_there_was_a_value() {
+    for Subject { name, tier, other, .. } in subjects() {
+        let remove = || RemoteRequest::Remove { key: key("k") };
+        assert!(!done(&tier, remove()).await, "{name}");
+        done(&other, write(&key("k"), b"1", 0, None)).await;
+        assert!(done(&tier, remove()).await, "{name}");
+        assert!(stored(&other, &key("k")).await.is_none(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn expire_leaves_the_grace_and_nothing_more() {
+    for Subject { name, tier, .. } in subjects() {
+        let expire = || RemoteRequest::Expire { key: key("k") };
+        assert!(!done(&tier, expire()).await, "{name}");
+        done(&tier, write(&key("k"), b"1", 0, Some(60_000))).await;
+        assert!(done(&tier, expire()).await, "{name}");
+        assert!(stored(&tier, &key("k")).await.is_none(), "{name}: no grace");
+        for life in [Some(70_000), None] {
+            done(&tier, write(&key("k"), b"1", 10_000, life)).await;
+            assert!(done(&tier, expire()).await, "{name}");
+            let life = stored(&tier, &key("k"))
+                .await
+                .expect("its grace")
+                .life
+                .expect("it ends");
+            assert!((5_000..=10_000).contains(&life), "{name}: {life}");
+            assert!(!done(&tier, expire()).await, "{name}: it is stale already");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_at_a_time_has_the_lease() {
+    for Subject {
+        name,
+        tier,
+        other,
+        shares_leases,
+        ..
+    } in subjects()
+    {
+        assert!(
+            matches!(ask(&tier, lease(&key("k"), 1, true)).await, RemoteReply::Granted),
+            "{name}"
+        );
+        if shares_leases {
+            assert!(
+                matches!(ask(&other, lease(&key("k"), 2, true)).await, RemoteReply::Held),
+                "{name}"
+            );
+            assert!(
+                matches!(ask(&other, lease(&key("k"), 2, false)).await, RemoteReply::Held),
+                "{name}"
+            );
+        } else {
+            assert!(
+                matches!(ask(&tier, lease(&key("k"), 2, true)).await, RemoteReply::Granted),
+                "{name}"
+            );
+            assert!(
+                !done(&tier, fill(&key("k"), 1, b"1")).await,
+                "{name}: the last asker has it"
+            );
+            assert!(
+                matches!(ask(&tier, lease(&key("k"), 1, true)).await, RemoteReply::Granted),
+                "{name}"
+            );
+        }
+        let unlease = |token| RemoteRequest::Unlease { key: key("k"), token };
+        assert!(!done(&tier, unlease(9)).await, "{name}: not his");
+        assert!(done(&tier, unlease(1)).await, "{name}");
+        assert!(!done(&tier, unlease(1)).await, "{name}: not any more");
+        assert!(
+            matches!(ask(&tier, lease(&key("k"), 3, false)).await, RemoteReply::Granted),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_lease_is_unnecessary_where_there_is_a_value() {
+    for Subject { name, tier, .. } in subjects() {
+        done(&tier, write(&key("k"), b"1", 0, Some(60_000))).await;
+        match ask(&tier, lease(&key("k"), 1, true)).await {
+            RemoteReply::Value(Some(found)) => {
+                assert_eq!(found.envelope, envelope(&key("k"), b"1", 0), "{name}");
+                assert!(found.life.is_some_and(|life| life > 50_000), "{name}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+        assert!(
+            matches!(ask(&tier, lease(&key("k"), 1, false)).await, RemoteReply::Granted),
+            "{name}: he insists"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_fill_needs_its_lease_and_ends_it() {
+    for Subject { name, tier, other, .. } in subjects() {
+        assert!(!done(&tier, fill(&key("k"), 1, b"0")).await, "{name}: no lease");
+        ask(&tier, lease(&key("k"), 1, true)).await;
+        assert!(!done(&tier, fill(&key("k"), 2, b"0")).await, "{name}: not his");
+        assert!(done(&tier, fill(&key("k"), 1, b"1")).await, "{name}");
+        assert!(!done(&tier, fill(&key("k"), 1, b"2")).await, "{name}: once");
+        let found = stored(&other, &key("k")).await.expect("the value");
+        assert_eq!(found.envelope, envelope(&key("k"), b"1", 0), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_change_of_a_key_revokes_its_lease() {
+    for Subject {
+        name,
+        tier,
+        other,
+        shares_leases,
+        ..
+    } in subjects()
+    {
+        let changes = [
+            RemoteRequest::Remove { key: key("k") },
+            RemoteRequest::Expire { key: key("k") },
+            write(&key("k"), b"new", 0, None),
+        ];
+        for change in changes {
+            ask(&tier, lease(&key("k"), 1, false)).await;
+            ask(if shares_leases { &other } else { &tier }, change.clone()).await;
+            assert!(!done(&tier, fill(&key("k"), 1, b"old")).await, "{name}: {change:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_renewed_lease_lives_and_a_forgotten_one_ends() {
+    for Subject {
+        name,
+        tier,
+        other,
+        shares_leases,
+        ..
+    } in subjects()
+    {
+        let renew = |token, life| RemoteRequest::Renew {
+            key: key("k"),
+            token,
+            life,
+        };
+        assert!(!done(&tier, renew(1, 1_000)).await, "{name}: there is none");
+        ask(&tier, lease(&key("k"), 1, true)).await;
+        assert!(done(&tier, renew(1, 60_000)).await, "{name}");
+        assert!(!done(&tier, renew(2, 60_000)).await, "{name}: not his");
+        if shares_leases {
+            assert!(done(&tier, renew(1, 20)).await, "{name}");
+            eventually(name, async || {
+                matches!(ask(&other, lease(&key("k"), 2, true)).await, RemoteReply::Granted)
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_namespace_state_counts_raises_and_is_one_for_all() {
+    for Subject { name, tier, other, .. } in subjects() {
+        let first = state(&tier, &["a", "b"]).await;
+        assert!(first.incarnation != 0, "{name}");
+        assert_eq!((first.counter, &first.floors[..]), (0, &[0, 0][..]), "{name}");
+        let raised = raise(&other, &["b"]).await;
+        assert_eq!(
+            (raised.incarnation, raised.counter, &raised.floors[..]),
+            (first.incarnation, 1, &[1][..]),
+            "{name}"
+        );
+        raise(&tier, &["a", "c"]).await;
+        let now = state(&tier, &["a", "b", "x"]).await;
+        assert_eq!(
+            (now.incarnation, now.counter, &now.floors[..]),
+            (first.incarnation, 2, &[2, 1, 0][..]),
+            "{name}"
+        );
+        let cleared = raise(&tier, &[]).await;
+        assert_ne!(cleared.incarnation, first.incarnation, "{name}");
+        let now = state(&other, &["a"]).await;
+        assert_eq!(
+            (now.incarnation, now.counter, &now.floors[..]),
+            (cleared.incarnation, 0, &[0][..]),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_executed_in_its_order_with_one_reply_for_each_request() {
+    for Subject { name, tier, .. } in subjects() {
+        let batch = vec![
+            RemoteRequest::State { fields: Vec::new() },
+            write(&key("a"), b"1", 0, None),
+            RemoteRequest::Read { key: key("a") },
+            RemoteRequest::Read { key: key("b") },
+            RemoteRequest::Remove { key: key("a") },
+            RemoteRequest::Read { key: key("a") },
+            lease(&key("a"), 1, true),
+            fill(&key("a"), 1, b"2"),
+            RemoteRequest::Read { key: key("a") },
+        ];
+        let count = batch.len();
+        let replies: Vec<_> = tier
+            .execute(batch)
+            .await
+            .into_iter()
+            .map(|reply| reply.expect(name))
+            .collect();
+        assert_eq!(replies.len(), count, "{name}");
+        let value = |reply: &RemoteReply| match reply {
+            RemoteReply::Value(stored) => stored.as_ref().map(|stored| stored.envelope.clone()),
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!(value(&replies[2]), Some(envelope(&key("a"), b"1", 0)), "{name}");
+        assert_eq!(value(&replies[3]), None, "{name}");
+        assert_eq!(value(&replies[5]), None, "{name}");
+        assert_eq!(value(&replies[8]), Some(envelope(&key("a"), b"2", 0)), "{name}");
+        assert_eq!(tier.state(), RemoteState::Up, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn expire_of_bytes_that_are_no_envelope_harms_nobody() {
+    for Subject { name, tier, .. } in subjects() {
+        for foreign in [&b""[..], b"hello", &[0xff; 100]] {
+            let plant = RemoteRequest::Write {
+                key: key("k"),
+                envelope: Bytes::copy_from_slice(foreign),
+                life: Some(60_000),
+            };
+            ask(&tier, plant).await;
+            let reply = tier.execute(vec![RemoteRequest::Expire { key: key("k") }]).await;
+            assert_eq!(reply.len(), 1, "{name}");
+        }
+        assert_eq!(FOREVER, u64::MAX);
+    }
+}
+
+#[tokio::test]
+async fn no_remote_tier_answers_at_once_and_holds_nothing() {
+    let none: Arc<dyn RemoteTier> = Arc::new(NoRemote);
+    assert_eq!(none.state(), RemoteState::None);
+    assert!(done(&none, write(&key("k"), b"1", 0, None)).await);
+    assert!(stored(&none, &key("k")).await.is_none());
+    assert!(matches!(
+        ask(&none, lease(&key("k"), 1, true)).await,
+        RemoteReply::Granted
+    ));
+    assert!(done(&none, fill(&key("k"), 1, b"1")).await);
+    assert_eq!(state(&none, &["a"]).await, NamespaceState::default());
+}

@@ -1,1 +1,153 @@
+//! Law 9 on a real Redis: killed, frozen, emptied, never there.
 
+use crate::rig::{RedisServer, eventually, hearing, soon};
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+use turbocache::Cache;
+use turbocache::tier::RemoteState;
+
+/// The default deadline of a command.
+const COMMAND: Duration = Duration::from_millis(500);
+
+fn open(server: &RedisServer) -> Cache {
+    Cache::builder()
+        .namespace("shop")
+        .redis(server.url())
+        .build()
+        .expect("a cache")
+}
+
+async fn join(server: &RedisServer) -> Cache {
+    let cache = open(server);
+    hearing(&cache).await;
+    cache
+}
+
+async fn seven() -> Result<u8, Infallible> {
+    Ok(7)
+}
+
+#[tokio::test]
+async fn a_cache_whose_redis_was_never_there_works_on_its_memory() {
+    let cache = Cache::builder()
+        .redis("redis://127.0.0.1:1")
+        .build()
+        .expect("no connection is needed");
+    assert_eq!(soon(cache.get::<u8>("k")).await.unwrap(), None);
+    assert_eq!(soon(cache.get_or_load("k", seven)).await.unwrap(), 7);
+    assert_eq!(cache.peek::<u8>("k"), Some(7));
+    soon(cache.set("k", &8)).await.unwrap();
+    assert_eq!(soon(cache.get::<u8>("k")).await.unwrap(), Some(8));
+    soon(cache.delete("k")).await.unwrap();
+    soon(cache.clear()).await.unwrap();
+    soon(cache.close()).await;
+}
+
+#[tokio::test]
+async fn a_killed_server_is_gone_without_and_used_again_when_it_is_back() {
+    let mut server = RedisServer::start();
+    let (a, b) = (join(&server).await, join(&server).await);
+    a.set("before", &1).await.unwrap();
+    server.kill();
+    for n in 0..20 {
+        let key = format!("during {n}");
+        let begin = Instant::now();
+        assert_eq!(soon(a.get_or_load(&key, seven)).await.unwrap(), 7);
+        soon(a.set(&key, &8)).await.unwrap();
+        assert_eq!(soon(a.get::<u8>(&key)).await.unwrap(), Some(8));
+        soon(a.delete(&key)).await.unwrap();
+        assert!(begin.elapsed() < 4 * COMMAND, "{:?}", begin.elapsed());
+    }
+    assert_eq!(a.engine().remote_state(), RemoteState::Down);
+    server.restart();
+    // Nobody calls: the heartbeat finds it.
+    for cache in [&a, &b] {
+        eventually("it is up again", async || {
+            cache.engine().remote_state() == RemoteState::Up
+        })
+        .await;
+        eventually("the bus is heard again", async || cache.engine().hears_bus()).await;
+    }
+    assert_eq!(a.get::<u8>("before").await.unwrap(), None, "the server has lost it");
+    a.set("after", &2).await.unwrap();
+    assert_eq!(b.get::<u8>("after").await.unwrap(), Some(2));
+    a.delete("after").await.unwrap();
+    eventually("B is told", async || b.peek::<u8>("after").is_none()).await;
+}
+
+#[tokio::test]
+async fn a_frozen_server_costs_a_deadline_and_then_nothing() {
+    let server = RedisServer::start();
+    let a = join(&server).await;
+    a.set("held", &1).await.unwrap();
+    server.freeze();
+    assert_eq!(a.peek::<u8>("held"), Some(1));
+    let begin = Instant::now();
+    assert_eq!(soon(a.get_or_load("first", seven)).await.unwrap(), 7);
+    let first = begin.elapsed();
+    assert!(first >= COMMAND / 2 && first < 3 * COMMAND, "{first:?}");
+    eventually("it is given up", async || {
+        soon(a.get::<u8>("none")).await.unwrap();
+        a.engine().remote_state() == RemoteState::Down
+    })
+    .await;
+    let begin = Instant::now();
+    for n in 0..100 {
+        assert_eq!(soon(a.get_or_load(&format!("k{n}"), seven)).await.unwrap(), 7);
+    }
+    // At most one of them tries.
+    assert!(begin.elapsed() < 2 * COMMAND, "{:?}", begin.elapsed());
+    server.thaw();
+    eventually("it is up again", async || a.engine().remote_state() == RemoteState::Up).await;
+    hearing(&a).await;
+    a.set("after", &2).await.unwrap();
+    assert_eq!(join(&server).await.get::<u8>("after").await.unwrap(), Some(2));
+}
+
+#[tokio::test]
+async fn a_server_that_is_frozen_is_noticed_by_who_only_listens() {
+    let server = RedisServer::start();
+    let a = join(&server).await;
+    a.set("k", &1).await.unwrap();
+    server.freeze();
+    let begin = Instant::now();
+    eventually("the silence is noticed", async || a.peek::<u8>("k").is_none()).await;
+    assert!(begin.elapsed() < Duration::from_millis(1_500), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn an_emptied_server_has_none_of_the_old_and_takes_the_new() {
+    let server = RedisServer::start();
+    let (a, b) = (join(&server).await, join(&server).await);
+    a.set("k", &1).await.unwrap();
+    a.nested("users").set("k", &1).await.unwrap();
+    assert_eq!(b.get::<u8>("k").await.unwrap(), Some(1));
+    server.command([b"FLUSHALL"]);
+    for cache in [&a, &b] {
+        eventually("the memory is empty too", async || cache.peek::<u8>("k").is_none()).await;
+        assert_eq!(cache.get::<u8>("k").await.unwrap(), None);
+        assert_eq!(cache.nested("users").get::<u8>("k").await.unwrap(), None);
+    }
+    a.set("k", &2).await.unwrap();
+    assert_eq!(b.get::<u8>("k").await.unwrap(), Some(2));
+    assert_eq!(soon(b.get_or_load("new", seven)).await.unwrap(), 7);
+    assert_eq!(a.get::<u8>("new").await.unwrap(), Some(7));
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closes_is_replaced() {
+    let server = RedisServer::start();
+    let (a, b) = (join(&server).await, join(&server).await);
+    for round in 0..3 {
+        server.command([b"CLIENT", b"KILL", b"TYPE", b"normal"]);
+        server.command([b"CLIENT", b"KILL", b"TYPE", b"pubsub"]);
+        // The heartbeat finds the dead connection within a second, a caller at once; either way it goes on.
+        eventually("a value goes from A to B", async || {
+            a.set("k", &round).await.unwrap();
+            b.get::<u8>("k").await.unwrap() == Some(round)
+        })
+        .await;
+        hearing(&a).await;
+        hearing(&b).await;
+    }
+}
