@@ -32,7 +32,7 @@ export class NamespaceCache implements Cache {
   readonly #space: Space;
   readonly #settings: CacheSettings;
   readonly #ttlRule: TtlRule;
-  readonly #caches = new Map<string, { cache: NamespaceCache; options: Public.CacheOptions | undefined }>();
+  readonly #caches = new Map<string, { cache: NamespaceCache; settings: CacheSettings }>();
   readonly #namespaces = new Map<string, NamespaceCache>();
 
   /** `root` is the manager's namespace, `path` what is below it; both escaped. */
@@ -193,13 +193,14 @@ export class NamespaceCache implements Cache {
 
   cache(name: string, options?: Public.CacheOptions): Cache {
     const known = this.#caches.get(name);
+    if (known !== undefined && options === undefined) return known.cache;
+    const settings = options === undefined ? this.#settings : checkCacheOptions(options, this.#settings);
     if (known !== undefined) {
-      if (options === undefined || sameOptions(options, known.options)) return known.cache;
+      if (sameSettings(settings, known.settings)) return known.cache;
       throw clash(name);
     }
-    const settings = options === undefined ? this.#settings : checkCacheOptions(options, this.#settings);
     const cache = this.#nested(name, settings);
-    this.#caches.set(name, { cache, options: options && { ...options } });
+    this.#caches.set(name, { cache, settings });
     return cache;
   }
 
@@ -392,9 +393,10 @@ function recursion(key: string): RecursiveLoadError {
   return new RecursiveLoadError('E_TURBOCACHE_RECURSIVE_LOAD', message, { key });
 }
 
-function sameOptions(a: Public.CacheOptions, b: Public.CacheOptions | undefined): boolean {
-  const names = new Set([...Object.keys(a), ...Object.keys(b ?? {})]) as Set<keyof Public.CacheOptions>;
-  return [...names].every((name) => a[name] === b?.[name]);
+function sameSettings(a: CacheSettings, b: CacheSettings): boolean {
+  const names = Object.keys(a.freshness) as (keyof CacheSettings['freshness'])[];
+  const sameFreshness = names.every((name) => a.freshness[name] === b.freshness[name]);
+  return sameFreshness && a.codec.id === b.codec.id && a.reads === b.reads && a.strategy === b.strategy;
 }
 
 function clash(name: string): ConfigurationError {

@@ -171,7 +171,9 @@ export class HotTier {
     return (
       Atomics.load(mirror, node.slot) === node.generation &&
       Atomics.load(mirror, node.space.generationIndex) === node.namespaceGeneration &&
-      ((node.freshUntil - Atomics.load(mirror, this.clock)) | 0) > 0 &&
+      // Read plainly: the clock is coarse anyway, the atomic loads before it keep the compiler from using an older
+      // reading, and each of them costs 5 ns on Node 20, which calls a builtin for it.
+      ((node.freshUntil - mirror[this.clock]!) | 0) > 0 &&
       (node.tagPairs === null || pairsStand(mirror, node.tagPairs))
     );
   }
