@@ -49,7 +49,7 @@ function storing(
     try {
       if (condition?.(call) === false || unless?.(call) === true) return;
       await scope.cache.set(limitKey(keyOf(call), scope.hashKeysAbove), call.result as unknown, {
-        ...scope.freshness,
+        ...scope.entry,
         ...(typeof ttl === 'function' ? { ttl: ttl(call) } : {}),
         ...(tagsOf === undefined ? {} : { tags: tagsOf(call) }),
       });

@@ -1,5 +1,4 @@
 /** `@TurboCache`: the method runs on a miss, its result is served on a hit. */
-import type { EntryOptions } from '../client';
 import { limitKey } from '../key/limit';
 import { compileTags, type CompiledTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
@@ -37,13 +36,7 @@ function caching(
   keyOf: (call: MethodCall) => string,
   tags: CompiledTags | undefined,
 ): Around {
-  const scopes = new ScopeFinder(options);
-  const entries = new WeakMap<Scope, EntryOptions>();
-  const entryOf = (scope: Scope): EntryOptions => {
-    const entry = { ...scope.freshness, ...(tags?.fixed === undefined ? {} : { tags: tags.fixed }) };
-    entries.set(scope, entry);
-    return entry;
-  };
+  const scopes = new ScopeFinder(options, tags?.fixed);
   const decisions = decisionsOf(options, tags);
 
   return (registry, call, proceed) => {
@@ -58,7 +51,7 @@ function caching(
       return proceed();
     }
     const decide = decisions === undefined ? undefined : guarded(decisions, scope);
-    return readThrough(scope, key, entries.get(scope) ?? entryOf(scope), call, proceed, decide);
+    return readThrough(scope, key, call, proceed, decide);
   };
 }
 

@@ -2,6 +2,7 @@
 import { type CallHandler, type ExecutionContext, Inject, Injectable, type NestInterceptor } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { from, lastValueFrom, type Observable } from 'rxjs';
+import type { EntryOptions } from '../client';
 import { freshnessOf } from '../decorators/defaults';
 import { limitKey } from '../key/limit';
 import { MethodCall } from '../method/call';
@@ -30,12 +31,12 @@ export class TurboCacheInterceptor implements NestInterceptor {
     const found = this.registry.find(options.cache);
     if (found === undefined || !mayBeShared(request)) return next.handle();
     if (OTHER_ANSWERS.some((key) => Reflect.hasMetadata(key, handler))) return next.handle();
-    return from(this.#answer({ ...found, freshness: freshnessOf(options) }, options, request, context, next));
+    return from(this.#answer({ ...found, entry: entryOf(options) }, options, request, context, next));
   }
 
   async #answer(
     scope: Scope,
-    { tags, varyBy = [] }: TurboCacheRouteOptions,
+    { varyBy = [] }: TurboCacheRouteOptions,
     request: HttpRequest,
     context: ExecutionContext,
     next: CallHandler,
@@ -49,8 +50,7 @@ export class TurboCacheInterceptor implements NestInterceptor {
       return capture(response, before, own.body, varyBy);
     };
     const key = limitKey(requestKey(request, varyBy), scope.hashKeysAbove);
-    const entry = { ...scope.freshness, ...(tags === undefined ? {} : { tags }) };
-    const answer = await readThrough(scope, key, entry, call, handle, (load, { result }) => {
+    const answer = await readThrough(scope, key, call, handle, (load, { result }) => {
       if (result === REFUSED) load.skip();
     });
 
@@ -73,6 +73,10 @@ export class TurboCacheInterceptor implements NestInterceptor {
 /** The part of Nest's adapter that sets a header on any server's response. */
 interface HeaderSetter {
   setHeader(response: unknown, name: string, value: string | string[]): void;
+}
+
+function entryOf(options: TurboCacheRouteOptions): EntryOptions {
+  return { ...freshnessOf(options), ...(options.tags === undefined ? {} : { tags: options.tags }) };
 }
 
 function isCaptured(answer: unknown): answer is CapturedResponse {

@@ -24,6 +24,8 @@ export function printerFor(separator: string | undefined): Printer {
   const special = encodedBesides(separator);
   const everywhere = new RegExp(special, 'gu');
   return (value) => {
+    // Digits are never a separator: the usual id costs no look at its characters.
+    if (Number.isSafeInteger(value) && (value as number) >= 0) return String(value);
     if (typeof value === 'number' && Number.isFinite(value)) return encode(String(value), special, everywhere);
     const text = typeof value === 'string' ? markString(value) : printOther(value);
     return encode(text, special, everywhere);

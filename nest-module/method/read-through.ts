@@ -1,5 +1,5 @@
 /** The heart of `@TurboCache`: ask the cache, with the method as the loader. */
-import { TurboCacheError, type EntryOptions, type LoaderContext, type TurboCacheErrorCode } from '../client';
+import { TurboCacheError, type LoaderContext, type TurboCacheErrorCode } from '../client';
 import type { MethodCall } from './call';
 import type { Proceed } from './decorate';
 import { reportFailure, type Scope } from './scope';
@@ -23,7 +23,6 @@ export type Decide = (context: LoaderContext, call: MethodCall) => void;
 export function readThrough(
   scope: Scope,
   key: string,
-  entry: EntryOptions,
   call: MethodCall,
   proceed: Proceed,
   decide: Decide | undefined,
@@ -42,7 +41,7 @@ export function readThrough(
       },
     );
   };
-  return ask(scope, key, loader, entry).catch((error: unknown) => {
+  return ask(scope, key, loader).catch((error: unknown) => {
     if (error instanceof MethodFailure) throw error.cause;
     if (error instanceof TurboCacheError && ANSWERS.has(error.code)) throw error;
     reportFailure(scope, call, 'read', error);
@@ -52,10 +51,9 @@ export function readThrough(
 
 /** A cache that throws instead of rejecting fails the same way. */
 function ask(
-  { cache }: Scope,
+  { cache, entry }: Scope,
   key: string,
   loader: (context: LoaderContext) => Promise<unknown>,
-  entry: EntryOptions,
 ): Promise<unknown> {
   try {
     return cache.getOrSet(key, loader, entry);
