@@ -35,3 +35,7 @@ pub use options::Options;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guides/rust.md")]
+struct RustGuide;
