@@ -64,7 +64,9 @@ describe('a binary that cannot be loaded', () => {
 
   it('is refused when it is something else', () => {
     install('turbocache-js-linux-x64-gnu', '1.2.3', 'module.exports = { open() {} }');
-    expect(failure({}).message).toContain('not a turbocache binary of this version: it has no defaultOptions, layout, openNamespace');
+    expect(failure({}).message).toContain(
+      'not a turbocache binary of this version: it has no defaultOptions, layout, openNamespace',
+    );
   });
 });
 
