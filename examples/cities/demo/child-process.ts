@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { DemoMessage, TimeMethod } from './messages';
 
 /** How long a process may take to end by itself before it is killed, in milliseconds. */
-const PATIENCE = 5_000;
+const PATIENCE = 10_000;
 
 type Kind = DemoMessage['kind'];
 type MessageOf<K extends Kind> = Extract<DemoMessage, { kind: K }>;
