@@ -3,12 +3,11 @@ import type { TurboCacheError } from '../client';
 
 export interface CacheFailure {
   /**
-   * - `key`, `condition`, `read`, `write`, `evict`: what a decorator was doing; the method was called, or its result
+   * - `key`, `condition`, `read`, `write`, `evict`: what a decorator or the interceptor was doing; the method was called, or its result
    *   returned, all the same.
-   * - `response`: the interceptor could not cache a response.
    * - `tier`: the manager reported something that no caller was waiting for.
    */
-  readonly operation: 'key' | 'condition' | 'read' | 'write' | 'evict' | 'response' | 'tier';
+  readonly operation: 'key' | 'condition' | 'read' | 'write' | 'evict' | 'tier';
   /** `UsersService.find`; absent for `tier`. */
   readonly method?: string;
   /** Name of the cache, if it has one. */
