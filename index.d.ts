@@ -181,7 +181,11 @@ export type Loader<T> = (context: LoaderContext<T>) => T | Promise<T>;
 /** Produces the values of the missing keys: a `Map` or an object by key, or an array in the order of `keys`. A key left out is `undefined`. */
 export type ManyLoader<T> = (
   keys: string[],
-) => Promise<Map<string, T> | Record<string, T> | readonly (T | undefined)[]> | Map<string, T> | Record<string, T> | readonly (T | undefined)[];
+) =>
+  | Promise<Map<string, T> | Record<string, T> | readonly (T | undefined)[]>
+  | Map<string, T>
+  | Record<string, T>
+  | readonly (T | undefined)[];
 
 /** Counters since the manager was made. */
 export interface CacheStats {
@@ -229,7 +233,11 @@ export interface Cache {
   /** Removes many keys; the number that there were. One round trip. */
   deleteMany(keys: readonly string[]): Promise<number>;
   /** The values of many keys in their order; one call of `loadMissing` for all that are missing. */
-  getOrSetMany<T>(keys: readonly string[], loadMissing: ManyLoader<T>, options?: EntryOptions): Promise<(T | undefined)[]>;
+  getOrSetMany<T>(
+    keys: readonly string[],
+    loadMissing: ManyLoader<T>,
+    options?: EntryOptions,
+  ): Promise<(T | undefined)[]>;
 
   /** Drops every entry that carries one of the tags, in every tier, in one round trip. */
   invalidateTags(tags: readonly string[]): Promise<void>;
@@ -267,7 +275,11 @@ export class CacheManager extends EventEmitter<CacheManagerEvents> implements Ca
   getMany<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]>;
   setMany<T>(entries: readonly SetManyEntry<T>[]): Promise<void>;
   deleteMany(keys: readonly string[]): Promise<number>;
-  getOrSetMany<T>(keys: readonly string[], loadMissing: ManyLoader<T>, options?: EntryOptions): Promise<(T | undefined)[]>;
+  getOrSetMany<T>(
+    keys: readonly string[],
+    loadMissing: ManyLoader<T>,
+    options?: EntryOptions,
+  ): Promise<(T | undefined)[]>;
   invalidateTags(tags: readonly string[]): Promise<void>;
   clear(): Promise<void>;
   getEntry<T = unknown>(key: string): Promise<CacheEntry<T> | undefined>;
