@@ -17,7 +17,7 @@ const NEST_11 = path.join(ROOT, '__test__', 'nest-11');
 const bin = (name, folder = ROOT) => path.join(folder, 'node_modules', name);
 
 const RUNNERS = {
-  cargo: () => runCargo(['test', '--workspace', '--no-fail-fast']),
+  cargo: () => runCargo(['test', '-p', 'turbocache', '--no-fail-fast']),
   vitest: () => runWithReport('vitest', bin('vitest/vitest.mjs'), ['run', '--reporter=default', '--reporter=json']),
   'nest-11': runNest11,
 };
