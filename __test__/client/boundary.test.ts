@@ -33,6 +33,16 @@ describe('the way in', () => {
     expect(await manager.getEntry('ßk')).toMatchObject({ value: 'a', tags: ['täg', 't1'], tier: 'memory' });
   });
 
+  it('a request that the engine refuses as a whole ends, and is an event', async () => {
+    const { manager, engine, errors } = makeManager();
+    engine.breakSubmit = new Error('contract broken');
+    await expect(manager.set('k', 1)).rejects.toMatchObject({ code: 'E_TURBOCACHE_CLOSED' });
+    engine.breakSubmit = undefined;
+    await turns();
+    expect(errors).toMatchObject([{ code: 'E_TURBOCACHE_NATIVE', cause: { message: 'contract broken' } }]);
+    await manager.set('k', 1);
+  });
+
   it('a turn that writes a lot is handed over in parts', async () => {
     const { manager, engine } = makeManager({ hot: false });
     const value = 'x'.repeat(100_000);

@@ -110,6 +110,8 @@ export class FakeEngine implements NativeBinding {
   /** Answers requests with this error. */
   fail: ((request: Request) => (typeof NATIVE_ERRORS)[number] | undefined) | undefined;
   answersClose = true;
+  /** What `submit` throws. */
+  breakSubmit: Error | undefined;
   adapterReplies: { batchId: number; items: Uint8Array | null; error: string | null }[] = [];
   onAdapterReply: (() => void) | undefined;
 
@@ -263,6 +265,7 @@ export class FakeEngine implements NativeBinding {
   }
 
   private submit(bytes: Uint8Array, length: number, count: number): number {
+    if (this.breakSubmit) throw this.breakSubmit;
     this.submits++;
     const buffer = Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, length);
     let at = 0;

@@ -20,17 +20,20 @@ export interface Fixture {
   manager: CacheManager;
   engine: FakeEngine;
   errors: TurboCacheError[];
+  warnings: TurboCacheError[];
 }
 
-/** A manager, its engine, and the `error` events so far. */
+/** A manager, its engine, and its events so far. */
 export function makeManager(options: CacheManagerOptions = {}): Fixture {
   const engine = new FakeEngine();
   replaceBinding(engine);
   const manager = new CacheManager(options);
   const errors: TurboCacheError[] = [];
   manager.on('error', (error) => errors.push(error));
+  const warnings: TurboCacheError[] = [];
+  manager.on('warning', (error) => warnings.push(error));
   open.push({ manager, engine });
-  return { manager, engine, errors };
+  return { manager, engine, errors, warnings };
 }
 
 export interface HeldLoader<T> {

@@ -9,7 +9,7 @@ import {
   UnsupportedError,
 } from '../../node/client';
 import { DEFAULTS } from './fake-binding';
-import { makeManager } from './fixture';
+import { makeManager, turns } from './fixture';
 
 /** What the constructor throws. */
 function refused(options: unknown): ConfigurationError {
@@ -126,6 +126,24 @@ describe('the options of a manager', () => {
         got: 1,
       });
     }
+  });
+});
+
+describe('options that make no sense together', () => {
+  it('are warned about, once, where they were given', async () => {
+    const { manager, warnings } = makeManager({ softTimeout: '1s', jitter: '10m' });
+    manager.cache('a', { hardTimeout: '1s', grace: '1m', ttl: null, eagerRefresh: 0.5 });
+    manager.cache('a');
+    manager.namespace('b');
+    await turns();
+    expect(warnings.map(({ code, option, message }) => [code, option, /manager|cache 'a'/.exec(message)?.[0]])).toEqual(
+      [
+        ['E_TURBOCACHE_OPTION', 'softTimeout', 'manager'],
+        ['E_TURBOCACHE_OPTION', 'jitter', 'manager'],
+        ['E_TURBOCACHE_OPTION', 'softTimeout', "cache 'a'"],
+        ['E_TURBOCACHE_OPTION', 'eagerRefresh', "cache 'a'"],
+      ],
+    );
   });
 });
 

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import type * as Public from '../../index';
 import { binding } from './binding-source';
 import { NamespaceCache } from './cache';
+import { incoherences } from './coherence';
 import { RemoteError } from './errors';
 import { escapeName } from './key';
 import { checkManagerOptions, type Defaults } from './options';
@@ -22,7 +23,9 @@ export class CacheManager extends EventEmitter<Public.CacheManagerEvents> implem
     super();
     const native = binding();
     const checked = checkManagerOptions(options, JSON.parse(native.defaultOptions()) as Defaults);
-    this.#tiers = new Tiers(native, checked, new Reports(this), Math.random);
+    const reports = new Reports(this);
+    this.#tiers = new Tiers(native, checked, reports, Math.random);
+    reports.warnings(incoherences('manager', checked.cache.freshness));
     this.namespacePath = options?.namespace === undefined ? '' : escapeName('option namespace', options.namespace);
     this.#root = new NamespaceCache(new Spaces(this.#tiers), this.namespacePath, '', checked.cache);
     this.#ready = { required: checked.redis.required, limit: checked.redis.connectTimeout };

@@ -4,6 +4,7 @@ import type { Answer } from './answer';
 import { badArgument, checkFunction, checkList, checkObject } from './argument-check';
 import { BulkLoad } from './bulk-load';
 import { encode } from './codec';
+import { incoherences } from './coherence';
 import { ConfigurationError, RecursiveLoadError } from './errors';
 import { Flight, refreshAhead, type LoadRequest } from './flight';
 import { resolveEntryOptions, TtlRule, type EntryFreshness } from './freshness';
@@ -201,6 +202,7 @@ export class NamespaceCache implements Cache {
     }
     const cache = this.#nested(name, settings);
     this.#caches.set(name, { cache, settings });
+    if (options !== undefined) this.#tiers.reports.warnings(incoherences(`cache '${name}'`, settings.freshness));
     return cache;
   }
 

@@ -20,6 +20,10 @@ export class Reports {
     process.nextTick(() => this.emitter.emit('warning', error));
   }
 
+  warnings(errors: readonly TurboCacheError[]): void {
+    for (const error of errors) this.warning(error);
+  }
+
   /** Something that should have been caught nearer. */
   defect(cause: unknown): void {
     this.error(

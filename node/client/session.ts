@@ -43,7 +43,12 @@ export class Session {
   private ended: (() => void) | undefined;
   private lastStats: NativeStats | undefined;
 
-  constructor(binding: NativeBinding, options: NativeOptions, adapter: ICacheAdapter | undefined, hooks: SessionHooks) {
+  constructor(
+    binding: NativeBinding,
+    options: NativeOptions,
+    adapter: ICacheAdapter | undefined,
+    private readonly hooks: SessionHooks,
+  ) {
     const layout = binding.layout();
     const readBytes = layout.headerBytes + TAG_PAIRS_BYTES + layout.inlineBytes;
     const read = new ArrayBuffer((readBytes + 7) & ~7);
@@ -142,8 +147,14 @@ export class Session {
   }
 
   private readonly submit = (requests: Uint8Array, bytes: number, count: number): void => {
-    // What completed at once is delivered in a turn of its own, because this may run in the middle of a synchronous call.
-    if (this.native.submit(requests, bytes, count) > 0) process.nextTick(this.completions.drain);
+    try {
+      // What completed at once is delivered in a turn of its own: this may run in the middle of a synchronous call.
+      if (this.native.submit(requests, bytes, count) > 0) process.nextTick(this.completions.drain);
+    } catch (defect) {
+      // The two sides disagree about the contract. Nobody may wait for ever, and the process must not die of it.
+      this.hooks.defect(defect);
+      this.completions.abandonAll(closedError());
+    }
   };
 
   private readonly scheduleFlush = (): void => {
