@@ -13,6 +13,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 /// A cache of one namespace. Cloning is cheap and shares everything.
 ///
@@ -231,7 +232,9 @@ impl Cache {
         Fut: Future<Output = Result<T, E>>,
     {
         held.begun = true;
-        let value = loader().await.map_err(LoadError::Loader)?;
+        // The namespace, not the key: keys may name people.
+        let span = tracing::debug_span!("turbocache.load", namespace = self.space.full_path());
+        let value = loader().instrument(span).await.map_err(LoadError::Loader)?;
         let payload = self.serializer.encode(&value)?;
         drop(value);
         held.fill(self.write_of(&payload, options)).await?;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tracing::Instrument;
 
 /// Requests of one batch at most.
 const BATCH: usize = 512;
@@ -222,7 +223,8 @@ async fn execute(remote: &dyn RemoteTier, batch: Vec<Item>, queue: &Queue) {
     let count = waiting.len();
     // A store may be a user's own code: its panic is the failure of this batch, and the queue goes on.
     let replies = AssertUnwindSafe(async { remote.execute(requests).await }).catch_unwind();
-    let mut replies = replies.await.unwrap_or_default().into_iter();
+    let span = tracing::debug_span!("turbocache.batch", requests = count);
+    let mut replies = replies.instrument(span).await.unwrap_or_default().into_iter();
     let state = match replies.next() {
         Some(Ok(RemoteReply::State(state))) => batch_state(state, fields),
         _ => BatchState::default(),
