@@ -17,13 +17,22 @@ pub struct Flights<W> {
 }
 
 struct Shard<W> {
-    current: HashMap<Box<[u8]>, u64>,
-    flights: HashMap<u64, Flight<W>>,
+    current: HashMap<Box<[u8]>, Flight<W>>,
+    /// Flights whose key was invalidated while they were under way: nobody joins them any more.
+    overtaken: Vec<Flight<W>>,
 }
 
 struct Flight<W> {
+    id: u64,
     stamp: Stamp,
-    waiters: Vec<W>,
+    pilot: W,
+    passengers: Vec<W>,
+}
+
+impl<W> Flight<W> {
+    fn everybody(self) -> impl Iterator<Item = W> {
+        std::iter::once(self.pilot).chain(self.passengers)
+    }
 }
 
 /// What a caller is told.
@@ -37,14 +46,12 @@ pub enum Joined {
 
 impl<W> Default for Flights<W> {
     fn default() -> Self {
-        let shard = || {
-            Mutex::new(Shard {
-                current: HashMap::new(),
-                flights: HashMap::new(),
-            })
+        let shard = || Shard {
+            current: HashMap::new(),
+            overtaken: Vec::new(),
         };
         Self {
-            shards: std::array::from_fn(|_| shard()),
+            shards: std::array::from_fn(|_| Mutex::new(shard())),
             ids: AtomicU64::new(0),
         }
     }
@@ -55,31 +62,36 @@ impl<W> Flights<W> {
     pub fn join(&self, key: &[u8], stamp: Stamp, waiter: W) -> Joined {
         let mut shard = self.shard(key).lock();
         let shard = &mut *shard;
-        if let Some(flight) = shard.current.get(key).and_then(|id| shard.flights.get_mut(id))
-            && flight.stamp.covers(&stamp)
+        let current = shard.current.get_mut(key);
+        if let Some(flight) = &current
+            && !flight.stamp.covers(&stamp)
         {
-            flight.waiters.push(waiter);
+            shard.overtaken.extend(shard.current.remove(key));
+        } else if let Some(flight) = current {
+            flight.passengers.push(waiter);
             return Joined::Passenger;
         }
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        shard.current.insert(key.into(), id);
-        shard.flights.insert(
+        let flight = Flight {
             id,
-            Flight {
-                stamp,
-                waiters: vec![waiter],
-            },
-        );
+            stamp,
+            pilot: waiter,
+            passengers: Vec::new(),
+        };
+        shard.current.insert(key.into(), flight);
         Joined::Pilot(id)
     }
 
     /// Ends the flight; everybody who was on it.
-    pub fn land(&self, key: &[u8], id: u64) -> Vec<W> {
+    pub fn land(&self, key: &[u8], id: u64) -> impl Iterator<Item = W> + use<W> {
         let mut shard = self.shard(key).lock();
-        if shard.current.get(key) == Some(&id) {
-            shard.current.remove(key);
-        }
-        shard.flights.remove(&id).map_or_else(Vec::new, |flight| flight.waiters)
+        let flight = if shard.current.get(key).is_some_and(|flight| flight.id == id) {
+            shard.current.remove(key)
+        } else {
+            let place = shard.overtaken.iter().position(|flight| flight.id == id);
+            place.map(|place| shard.overtaken.swap_remove(place))
+        };
+        flight.into_iter().flat_map(Flight::everybody)
     }
 
     fn shard(&self, key: &[u8]) -> &Mutex<Shard<W>> {
@@ -104,7 +116,7 @@ mod tests {
         let flights = Flights::default();
         assert_eq!(flights.join(b"k", stamp(0), 'a'), Joined::Pilot(0));
         assert_eq!(flights.join(b"k", stamp(0), 'b'), Joined::Passenger);
-        assert_eq!(flights.land(b"k", 0), ['a', 'b']);
+        assert_eq!(flights.land(b"k", 0).collect::<Vec<_>>(), ['a', 'b']);
         assert_eq!(flights.join(b"k", stamp(0), 'c'), Joined::Pilot(1));
     }
 
@@ -114,8 +126,8 @@ mod tests {
         assert_eq!(flights.join(b"k", stamp(0), 'a'), Joined::Pilot(0));
         assert_eq!(flights.join(b"k", stamp(1), 'b'), Joined::Pilot(1));
         assert_eq!(flights.join(b"k", stamp(1), 'c'), Joined::Passenger);
-        assert_eq!(flights.land(b"k", 0), ['a']);
+        assert_eq!(flights.land(b"k", 0).collect::<Vec<_>>(), ['a']);
         assert_eq!(flights.join(b"k", stamp(1), 'd'), Joined::Passenger);
-        assert_eq!(flights.land(b"k", 1), ['b', 'c', 'd']);
+        assert_eq!(flights.land(b"k", 1).collect::<Vec<_>>(), ['b', 'c', 'd']);
     }
 }
