@@ -4,9 +4,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::RedisOptions;
 use futures_util::StreamExt;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client};
+use redis::{AsyncConnectionConfig, Client, RedisError};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -67,8 +70,19 @@ impl Link {
         self.shared.connected.load(Ordering::Relaxed)
     }
 
-    /// Executes the pipeline: one value for each command, errors of single commands among them.
+    /// Executes the pipeline: one value for each command, errors of single commands among them. A connection that had
+    /// ended before anything was sent is replaced, once.
     pub async fn send(&self, pipeline: &Pipeline, count: usize) -> Result<Vec<Value>> {
+        match self.attempt(pipeline, count).await? {
+            Attempt::Answered(values) => Ok(values),
+            Attempt::Unsent(_) => match self.attempt(pipeline, count).await? {
+                Attempt::Answered(values) => Ok(values),
+                Attempt::Unsent(cause) => Err(failed("lost", &cause)),
+            },
+        }
+    }
+
+    async fn attempt(&self, pipeline: &Pipeline, count: usize) -> Result<Attempt> {
         let (number, mut connection) = self.connection().await?;
         // A caller that stops waiting (its deadline) leaves the connection in doubt: replies may never come.
         let doubt = Doubt {
@@ -76,15 +90,20 @@ impl Link {
             number,
             settled: false,
         };
-        match connection.send_packed_commands(pipeline, 0, count).await {
+        let mut sending = pin!(connection.send_packed_commands(pipeline, 0, count));
+        // Whoever is told at the first poll that the connection is gone has sent nothing: the client's task, which does the
+        // sending, ended before. (The order of batches stays: none behind this one was polled meanwhile.)
+        let sent = match poll_fn(|context| Poll::Ready(sending.as_mut().poll(context))).await {
+            Poll::Ready(Err(cause)) if is_lost(&cause) => return Ok(Attempt::Unsent(cause)),
+            Poll::Ready(sent) => sent,
+            Poll::Pending => sending.await,
+        };
+        match sent {
             Ok(values) => {
                 doubt.settle();
-                Ok(values)
+                Ok(Attempt::Answered(values))
             }
-            Err(cause) if cause.is_unrecoverable_error() || cause.is_io_error() || cause.is_timeout() => {
-                drop(doubt);
-                Err(failed("lost", &cause))
-            }
+            Err(cause) if is_lost(&cause) => Err(failed("lost", &cause)),
             Err(cause) => {
                 doubt.settle();
                 Err(failed("refused the batch", &cause))
@@ -170,6 +189,15 @@ impl Link {
     }
 }
 
+enum Attempt {
+    Answered(Vec<Value>),
+    Unsent(RedisError),
+}
+
+fn is_lost(cause: &RedisError) -> bool {
+    cause.is_unrecoverable_error() || cause.is_io_error() || cause.is_timeout()
+}
+
 struct Doubt<'a> {
     shared: &'a Shared,
     number: u64,
@@ -197,7 +225,7 @@ impl Drop for Doubt<'_> {
     }
 }
 
-fn failed(what: &str, cause: &redis::RedisError) -> Error {
+fn failed(what: &str, cause: &RedisError) -> Error {
     Error::new(ErrorKind::Remote, format!("redis: {what}")).with("cause", cause)
 }
 
