@@ -13,7 +13,7 @@ use std::time::Duration;
 /// How far a mirror's clock may lag.
 pub const TICK: Duration = Duration::from_millis(5);
 const WITHOUT_MIRRORS: Duration = Duration::from_millis(100);
-const SWEEP: u64 = 10_000;
+const SWEEP: Duration = Duration::from_secs(10);
 /// How often the namespace state is asked for when nobody calls, in milliseconds. It shows that the remote tier was emptied
 /// or is back, and finds a dead connection before a caller does.
 const HEARTBEAT: u64 = 1_000;
@@ -24,6 +24,7 @@ const UNHEARD: u64 = 1_000;
 impl Engine {
     pub(super) fn start_housekeeping(self: &Arc<Self>) {
         self.runtime.spawn(keep_house(Arc::downgrade(self)));
+        self.runtime.spawn(keep_memory(Arc::downgrade(self)));
     }
 
     /// Asks for the namespace state, so that the first write is stamped right.
@@ -57,7 +58,7 @@ impl Engine {
 
 async fn keep_house(engine: Weak<Engine>) {
     let start = engine.upgrade().map_or(Millis(0), |engine| engine.clock.now());
-    let (mut renewed, mut swept, mut asked, mut heard) = (start, start, start, start);
+    let (mut renewed, mut asked, mut heard) = (start, start, start);
     loop {
         let pause = {
             let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closed()) else {
@@ -78,12 +79,22 @@ async fn keep_house(engine: Weak<Engine>) {
                 heard = now;
                 engine.namespaces.clear(&engine.table, "");
             }
-            if now.since(swept) >= SWEEP {
-                swept = now;
-                engine.sweep();
-            }
             if engine.table.tick(now) { TICK } else { WITHOUT_MIRRORS }
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Apart from [`keep_house`], and on a thread of its own: with millions of entries a sweep takes longer than a tick.
+async fn keep_memory(engine: Weak<Engine>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closed()) else {
+            return;
+        };
+        let swept = tokio::task::spawn_blocking(move || engine.sweep()).await;
+        if let Err(error) = swept {
+            tracing::error!(%error, "a sweep of the memory tier failed");
+        }
     }
 }

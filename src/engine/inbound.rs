@@ -26,6 +26,8 @@ impl Engine {
             Heard::Listening => {
                 self.namespaces.clear(&self.table, "");
                 self.hears.store(true, Ordering::SeqCst);
+                // It may be another server, or one that has forgotten: better to know before somebody reads.
+                self.learn_state();
             }
             Heard::Lost => {
                 self.hears.store(false, Ordering::SeqCst);

@@ -74,7 +74,7 @@ impl Engine {
         let local = peek.found.filter(|found| found.entry.serializer == serializer);
         let stale = match local {
             Some(found) if !found.is_stale() => return done(Lookup::Hit(found)),
-            stale => stale,
+            stale => stale.map(Box::new),
         };
         let capture = self.capture_ordered(namespace, peek.capture.slot);
         let waiter = Waiter {
@@ -99,7 +99,7 @@ impl Engine {
                 if !found.is_stale() {
                     return (waiter.done)(Lookup::Hit(found.clone()));
                 }
-                waiter.stale = Some(found.clone());
+                waiter.stale = Some(Box::new(found.clone()));
             }
             engine.join_or_load(&owned, &name, capture, answer.born, waiter);
         });
@@ -258,7 +258,7 @@ impl Engine {
         };
         self.counters.loads_started.add();
         (waiter.done)(match waiter.stale {
-            Some(stale) => Lookup::Stale(stale, Some((id, capture))),
+            Some(stale) => Lookup::Stale(*stale, Some((id, capture))),
             None => Lookup::Load(id, capture),
         });
     }
@@ -315,7 +315,7 @@ impl Engine {
             for waiter in std::mem::take(&mut load.waiters) {
                 match waiter.stale {
                     _ if load.refresh => served.push((waiter.done, Lookup::Nothing)),
-                    Some(stale) => served.push((waiter.done, Lookup::Stale(stale, None))),
+                    Some(stale) => served.push((waiter.done, Lookup::Stale(*stale, None))),
                     None => load.waiters.push_back(waiter),
                 }
             }
@@ -512,8 +512,8 @@ impl Engine {
 }
 
 /// Somebody loads already: who has an old value at hand does not wait.
-fn answer_now(joined: Option<(LookupDone, Found)>) {
+fn answer_now(joined: Option<(LookupDone, Box<Found>)>) {
     if let Some((done, stale)) = joined {
-        done(Lookup::Stale(stale, None));
+        done(Lookup::Stale(*stale, None));
     }
 }

@@ -16,7 +16,7 @@ pub struct Waiter {
     /// The encoding he understands.
     pub serializer: SerializerId,
     /// What he takes rather than wait for somebody else's load.
-    pub stale: Option<Found>,
+    pub stale: Option<Box<Found>>,
     /// Called once.
     pub done: LookupDone,
 }
@@ -113,7 +113,7 @@ impl Table {
         key: &str,
         capture: &Capture,
         waiter: Waiter,
-    ) -> Result<Option<(LookupDone, Found)>, Waiter> {
+    ) -> Result<Option<(LookupDone, Box<Found>)>, Waiter> {
         let load = self.id(namespace, key).and_then(|id| self.loads.get_mut(&id));
         let Some(load) = load.filter(|load| load.is_joinable(capture)) else {
             return Err(waiter);

@@ -29,13 +29,13 @@ pub enum KeyValueItem {
     Delete(String),
 }
 
+/// One answer for each item, or the failure of all.
+pub type KeyValueAnswers = Result<Vec<Option<Stored>>>;
+
 /// A store of bytes. Answers in the order of the items: for Get the value, for Delete `Some` when there was one.
 pub trait KeyValueStore: Send + Sync + 'static {
     /// Executes the items in order.
-    fn execute(
-        &self,
-        items: Vec<KeyValueItem>,
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<Option<Stored>>>> + Send + '_>>;
+    fn execute(&self, items: Vec<KeyValueItem>) -> Pin<Box<dyn Future<Output = KeyValueAnswers> + Send + '_>>;
 }
 
 /// See the module.

@@ -18,9 +18,9 @@ pub struct Moka {
 impl Moka {
     /// An empty store of at most this many bytes.
     pub fn new(max_bytes: u64) -> Self {
-        let cache = Cache::builder()
+        let cache = Cache::<Box<[u8]>, Entry>::builder()
             .max_capacity(max_bytes)
-            .weigher(|key: &Box<[u8]>, entry: &Entry| {
+            .weigher(|key, entry| {
                 let tags = entry
                     .tags
                     .as_ref()

@@ -8,7 +8,7 @@ mod none;
 mod redis;
 
 pub use guarded::Guarded;
-pub use key_value::{KeyValue, KeyValueItem, KeyValueStore};
+pub use key_value::{KeyValue, KeyValueAnswers, KeyValueItem, KeyValueStore};
 pub use memory::{Moka, OVERHEAD};
 pub use none::{NoMemory, NoRemote};
 #[cfg(feature = "redis")]
