@@ -11,13 +11,12 @@ use std::time::{Duration, Instant};
 use turbocache::clock::{FOREVER, SystemClock};
 use turbocache::codec::envelope::Envelope;
 use turbocache::entry::{Lifetime, SerializerId};
-use turbocache::error::Result;
 use turbocache::key::RemoteKey;
 use turbocache::options::Options;
 use turbocache::random::SystemRandom;
 use turbocache::tier::{
-    KeyValue, KeyValueItem, KeyValueStore, NamespaceState, NoRemote, RemoteReply, RemoteRequest, RemoteState,
-    RemoteTier, Stored,
+    KeyValue, KeyValueAnswers, KeyValueItem, KeyValueStore, NamespaceState, NoRemote, RemoteReply, RemoteRequest,
+    RemoteState, RemoteTier, Stored,
 };
 
 /// A store under test.
@@ -33,17 +32,17 @@ struct Subject {
 
 /// A map as a user would hand it in, with ends of lives.
 #[derive(Clone, Default)]
-struct MapStore(Arc<Mutex<HashMap<String, (Bytes, Option<Instant>)>>>);
+struct MapStore(Arc<Mutex<HashMap<String, Item>>>);
+
+/// Bytes, and when they end.
+type Item = (Bytes, Option<Instant>);
 
 impl KeyValueStore for MapStore {
-    fn execute(
-        &self,
-        items: Vec<KeyValueItem>,
-    ) -> Pin<Box<dyn Future<Output = Result<Vec<Option<Stored>>>> + Send + '_>> {
+    fn execute(&self, items: Vec<KeyValueItem>) -> Pin<Box<dyn Future<Output = KeyValueAnswers> + Send + '_>> {
         let mut map = self.0.lock();
         let now = Instant::now();
         map.retain(|_, (_, end)| end.is_none_or(|end| end > now));
-        let stored = |(envelope, end): &(Bytes, Option<Instant>)| Stored {
+        let stored = |(envelope, end): &Item| Stored {
             envelope: envelope.clone(),
             life: end.map(|end| (end - now).as_millis() as u64),
         };

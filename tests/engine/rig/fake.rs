@@ -173,10 +173,17 @@ impl Data {
 type Matches = Box<dyn Fn(&RemoteRequest) -> bool + Send>;
 type Lie = Box<dyn Fn(&RemoteRequest, RemoteReply) -> Option<RemoteReply> + Send>;
 
+/// Which batch is held, whom to tell that it is there, and who says that it may go on.
+struct Hold {
+    matches: Matches,
+    arrived: oneshot::Sender<()>,
+    released: oneshot::Receiver<()>,
+}
+
 /// One engine's way to the model.
 pub struct FakeRemote {
     model: Arc<Model>,
-    hold: Mutex<Option<(Matches, oneshot::Sender<()>, oneshot::Receiver<()>)>>,
+    hold: Mutex<Option<Hold>>,
     lie: Mutex<Option<Lie>>,
     failing: AtomicBool,
     pub batches: AtomicU64,
@@ -217,7 +224,11 @@ impl FakeRemote {
     pub fn hold(&self, matches: impl Fn(&RemoteRequest) -> bool + Send + 'static) -> Held {
         let (arrived, arrives) = oneshot::channel();
         let (release, released) = oneshot::channel();
-        *self.hold.lock() = Some((Box::new(matches), arrived, released));
+        *self.hold.lock() = Some(Hold {
+            matches: Box::new(matches),
+            arrived,
+            released,
+        });
         Held {
             arrived: Some(arrives),
             release,
@@ -240,13 +251,13 @@ impl FakeRemote {
         let held = {
             let mut hold = self.hold.lock();
             match &*hold {
-                Some((matches, ..)) if batch.iter().any(matches) => hold.take(),
+                Some(held) if batch.iter().any(&held.matches) => hold.take(),
                 _ => None,
             }
         };
-        if let Some((_, arrived, released)) = held {
-            let _ = arrived.send(());
-            let _ = released.await;
+        if let Some(held) = held {
+            let _ = held.arrived.send(());
+            let _ = held.released.await;
         }
         replies
     }

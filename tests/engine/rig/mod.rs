@@ -3,7 +3,7 @@
 mod fake;
 mod server;
 
-pub use fake::{FakeBus, FakeRemote, Held, Model};
+pub use fake::{FakeBus, FakeRemote, Model};
 pub use server::{RedisServer, Reply};
 
 use std::future::Future;

@@ -1,7 +1,7 @@
 //! A redis-server of its own: free port, empty directory, killed when dropped.
 
 use super::DEADLINE;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
