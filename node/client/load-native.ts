@@ -25,7 +25,7 @@ interface Attempt {
 }
 
 /** Every name of the contract: an older development build is told apart from a damaged one. */
-const FUNCTIONS: Record<keyof NativeFunctions, true> = {
+export const FUNCTIONS: Record<keyof NativeFunctions, true> = {
   defaultOptions: true,
   layout: true,
   open: true,
