@@ -144,6 +144,32 @@ describe('@TurboCacheEvict', () => {
     expect(await manager.has('user:1')).toBe(false);
   });
 
+  it('above @TurboCache evicts on a hit too, below it only when the method runs', async () => {
+    @Injectable()
+    class Nested {
+      @TurboCacheEvict('other')
+      @TurboCache('above')
+      async above(): Promise<number> {
+        return 1;
+      }
+
+      @TurboCache('below')
+      @TurboCacheEvict('other')
+      async below(): Promise<number> {
+        return 1;
+      }
+    }
+    const { app } = await startWith([Nested]);
+    const manager = app.get(CacheManager);
+    const evicts = async (name: 'above' | 'below'): Promise<boolean> => {
+      await manager.set('other', 1);
+      await app.get(Nested)[name]();
+      return !(await manager.has('other'));
+    };
+    expect([await evicts('above'), await evicts('above')]).toEqual([true, true]);
+    expect([await evicts('below'), await evicts('below')]).toEqual([true, false]);
+  });
+
   it('keeps a load that began before it from storing what it has read', async () => {
     let read!: () => void;
     let release!: () => void;
