@@ -14,7 +14,7 @@ impl SerializerId {
     pub const MESSAGE_PACK: SerializerId = SerializerId(2);
 }
 
-/// How long an entry lives, in milliseconds; [`FOREVER`](crate::clock::FOREVER) does not end.
+/// How long an entry lives, in milliseconds; [`FOREVER`] does not end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetime {
     /// Time in which it is fresh.

@@ -7,6 +7,8 @@
 //! - bytes, leases and generations for hosts of other languages: [`engine`]
 //! - stores, buses, clocks of your own: [`tier`], [`bus`], [`clock`], [`random`]
 
+#![forbid(unsafe_code)]
+
 pub mod bus;
 pub mod clock;
 pub mod codec;
