@@ -159,12 +159,12 @@ export interface SetManyEntry<T = unknown> extends EntryOptions {
 }
 
 /** What a loader is told and may say. */
-export interface LoaderContext<T = unknown> {
+export interface LoaderContext {
   readonly key: string;
   /** Aborted when the load's result can no longer be stored (the manager closes). */
   readonly signal: AbortSignal;
   /** The old value, while it is in its grace. */
-  readonly stale: T | undefined;
+  readonly stale: unknown;
   /** `true` when nobody waits for this load. */
   readonly isBackground: boolean;
   /** Sets the ttl of the entry, e.g. from the value. */
@@ -176,7 +176,7 @@ export interface LoaderContext<T = unknown> {
 }
 
 /** Produces the value of a key that is not in the cache. `undefined` is returned to the caller and never cached. */
-export type Loader<T> = (context: LoaderContext<T>) => T | Promise<T>;
+export type Loader<T> = (context: LoaderContext) => T | Promise<T>;
 
 /** Produces the values of the missing keys: a `Map` or an object by key, or an array in the order of `keys`. A key left out is `undefined`. */
 export type ManyLoader<T> = (

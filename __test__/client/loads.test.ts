@@ -145,7 +145,7 @@ describe('law 2: no stale fill', () => {
   it('also a tag that only the loader names', async () => {
     const { manager } = makeManager();
     const old = heldLoader<string>();
-    const before = manager.getOrSet('k', (context: LoaderContext<string>) => {
+    const before = manager.getOrSet('k', (context: LoaderContext) => {
       context.setTags(['late']);
       return old.loader(context);
     });
@@ -267,7 +267,7 @@ describe('grace and timeouts', () => {
     await manager.set('k', { n: 1 });
     engine.advance(2_000);
     const result = await manager.getOrSet<{ n: number }>('k', (context) => {
-      context.stale!.n++;
+      (context.stale as { n: number }).n++;
       expect(context.stale).toEqual({ n: 2 });
       return Promise.reject(new Error('x'));
     });
@@ -430,5 +430,17 @@ describe('bytes that cannot be decoded', () => {
     await turns();
     expect(await manager.get('k')).toBe('repaired');
     expect(manager.stats().remote.rejected).toBeGreaterThan(0);
+  });
+});
+
+describe('the type of what getOrSet gives', () => {
+  it('is that of what the loader gives, also when the loader looks at its context', async () => {
+    const { manager } = makeManager();
+    const plain: number = await manager.getOrSet('a', () => 1);
+    const looking: number = await manager.getOrSet('b', async (context) => {
+      context.setTtl('1m');
+      return Promise.resolve(2);
+    });
+    expect([plain, looking]).toEqual([1, 2]);
   });
 });

@@ -32,7 +32,7 @@ export class BulkLoad<T> {
   ) {}
 
   /** The loader of each key. */
-  readonly load = ({ key }: LoaderContext<T>): Promise<T> =>
+  readonly load = ({ key }: LoaderContext): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       this.asks.push({ key, resolve, reject });
       if (this.open > 0) this.answered();

@@ -53,7 +53,7 @@ export class Flight implements SharedLoad, Waiting {
   private resolveStored!: (stored: boolean) => void;
   private ended = false;
   private repaired = false;
-  private context: LoadContext<unknown> | undefined;
+  private context: LoadContext | undefined;
 
   constructor(
     private readonly space: Space,
@@ -150,7 +150,7 @@ export class Flight implements SharedLoad, Waiting {
 
   private runLoader(permit: Permit | null): void {
     const { request } = this;
-    const context = new LoadContext<unknown>(this, request.entry.tags);
+    const context = new LoadContext(this, request.entry.tags);
     this.context = context;
     if (this.space.tiers.closed) context.abort();
 
@@ -179,7 +179,7 @@ export class Flight implements SharedLoad, Waiting {
     );
   }
 
-  private loaded(value: unknown, permit: Permit | null, context: LoadContext<unknown>, loadTime: number): void {
+  private loaded(value: unknown, permit: Permit | null, context: LoadContext, loadTime: number): void {
     if (this.ended) return this.release(permit);
     if (value === undefined) {
       this.release(permit);
@@ -238,7 +238,7 @@ export class Flight implements SharedLoad, Waiting {
   }
 
   private failed(error: unknown, permit: Permit | null): void {
-    this.release(permit);
+    this.release(permit, RequestFlag.Failed);
     if (this.stale !== undefined || this.waiters === 0) {
       if (!this.ended && !(error instanceof ClosedError))
         this.space.backgroundLoads.failed(() => backgroundFailure(this.key, error));
@@ -246,10 +246,10 @@ export class Flight implements SharedLoad, Waiting {
     this.land(this.stale ?? errorOutcome(error), false);
   }
 
-  private release(permit: Permit | null): void {
+  private release(permit: Permit | null, flags = 0): void {
     if (permit === null) return;
     const { lease } = permit;
-    this.space.tiers.session.tell({ op: Op.Release, namespaceId: this.space.id, key: this.key, lease });
+    this.space.tiers.session.tell({ op: Op.Release, namespaceId: this.space.id, key: this.key, flags, lease });
   }
 
   /** The flight's only end. */

@@ -12,7 +12,7 @@ export interface LoadState {
   readonly waiters: number;
 }
 
-export class LoadContext<T> implements LoaderContext<T> {
+export class LoadContext implements LoaderContext {
   readonly key: string;
   chosenTtl: number | undefined;
   skipped = false;
@@ -20,7 +20,7 @@ export class LoadContext<T> implements LoaderContext<T> {
   private controller: AbortController | undefined;
   private aborted = false;
   private staleTaken = false;
-  private staleValue: T | undefined;
+  private staleValue: unknown;
 
   constructor(
     load: LoadState,
@@ -37,10 +37,10 @@ export class LoadContext<T> implements LoaderContext<T> {
     return this.controller.signal;
   }
 
-  get stale(): T | undefined {
+  get stale(): unknown {
     if (!this.staleTaken) {
       this.staleTaken = true;
-      this.staleValue = this.load.takeStale() as T | undefined;
+      this.staleValue = this.load.takeStale();
     }
     return this.staleValue;
   }

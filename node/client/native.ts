@@ -207,7 +207,10 @@ export const enum Op {
 }
 
 export const enum RequestFlag {
+  /** Lookup: only to reload ahead of time. */
   Refresh = 1,
+  /** Release: the loader failed. */
+  Failed = 2,
 }
 
 /**

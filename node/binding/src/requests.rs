@@ -25,6 +25,7 @@ mod op {
 }
 
 const REFRESH: u32 = 1;
+const FAILED: u32 = 2;
 
 /// One request, still in the client's buffer.
 struct Request<'a> {
@@ -131,7 +132,7 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
         }
         op::RELEASE => {
             host.forget_lease(request.lease);
-            space.release(request.lease, request.flags != 0);
+            space.release(request.lease, request.flags & FAILED != 0);
         }
         _ => answers.push(failed(id, &Error::new(ErrorKind::Argument, "unknown request"))),
     }
