@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ISerializer } from '../../index';
 import { copyAny, copyJson } from '../../node/client/copy';
+import { planCopy } from '../../node/client/copy-plan';
 import { deepFreeze, traitsOf } from '../../node/client/freeze';
+import { KeptValue } from '../../node/client/kept-value';
 import { heldLoader, makeManager, turns } from './fixture';
 import { deserialize, serialize } from 'node:v8';
 
@@ -23,13 +25,28 @@ describe('copies', () => {
         expect(copy).toStrictEqual(value);
         expect(JSON.stringify(copy)).toBe(JSON.stringify(value));
         expectNothingShared(value, copy);
+        const kept = KeptValue.of(value, 'copy', true, 0)!;
+        for (let time = 0; time < 4; time++) {
+          const taken = kept.take();
+          expect(taken).toStrictEqual(value);
+          expectNothingShared(value, taken);
+        }
       }),
     );
   });
 
+  it('by plan are made for regular values, and irregular or wide ones are looked through again', () => {
+    expect(planCopy({ a: 1 })).toBe('flat');
+    expect(planCopy([{ a: 1 }, { b: 'x' }])).toBe('flat items');
+    expect(planCopy({ a: { b: [1] }, c: 1 })).toEqual({ names: ['a'], plans: [{ names: ['b'], plans: ['flat'] }] });
+    expect(planCopy([{ a: {} }, 1])).toBe('unplanned');
+    expect(planCopy(Object.fromEntries(Array.from({ length: 9 }, (_, n) => [`k${n}`, {}])))).toBe('unplanned');
+  });
+
   it('keep an own __proto__ an own property', () => {
     const value: unknown = JSON.parse('{"__proto__":{"polluted":{"deep":1}},"a":{"__proto__":[1]}}');
-    for (const copy of [copyJson(value), copyAny(value)] as any[]) {
+    const kept = KeptValue.of(value, 'copy', true, 0)!;
+    for (const copy of [copyJson(value), copyAny(value), kept.take(), kept.take(), kept.take()] as any[]) {
       expect(Object.getPrototypeOf(copy)).toBe(Object.prototype);
       expect(copy.polluted).toBeUndefined();
       expect(JSON.stringify(copy)).toBe(JSON.stringify(value));

@@ -1,6 +1,7 @@
 /** A decoded value that many callers will get: how it is handed out so that law 8 holds. */
 import type { ReadMode } from '../../index';
 import { copyAny, copyJson } from './copy';
+import { copyByPlan, planCopy, type CopyPlan } from './copy-plan';
 import { deepFreeze, isShallowJson, traitsOf } from './freeze';
 
 const enum HandOut {
@@ -10,6 +11,10 @@ const enum HandOut {
 }
 
 export class KeptValue {
+  /** Made for the second copy: most values are never read again. */
+  private plan: CopyPlan | undefined;
+  private wasCopied = false;
+
   private constructor(
     private readonly value: unknown,
     private readonly handOut: HandOut,
@@ -36,6 +41,10 @@ export class KeptValue {
 
   take(): unknown {
     if (this.handOut === HandOut.Itself) return this.value;
-    return this.handOut === HandOut.JsonCopy ? copyJson(this.value) : copyAny(this.value);
+    if (this.handOut === HandOut.AnyCopy) return copyAny(this.value);
+    if (this.plan !== undefined) return copyByPlan(this.value as object, this.plan);
+    if (this.wasCopied) this.plan = planCopy(this.value as object);
+    this.wasCopied = true;
+    return copyJson(this.value);
   }
 }
