@@ -70,6 +70,7 @@ fn an_envelope_of_another_key_is_refused() {
 }
 
 #[test]
+#[cfg(feature = "zstd")]
 fn a_value_that_says_it_is_too_large_is_refused_before_it_is_unpacked() {
     let key = RemoteKey::new("shop", "k");
     let bomb = envelope(&vec![0; 100_000], vec![]).encode(&key, Some(&CompressionOptions { threshold: 1, level: 1 }));
@@ -102,6 +103,9 @@ fn every_fixture_of_version_1_decodes() {
     ];
     let key = RemoteKey::new("shop@2/users", "user:1");
     for (name, expected) in cases {
+        if name == "compressed" && !cfg!(feature = "zstd") {
+            continue;
+        }
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/envelope/v1/{name}.bin"));
         if !path.exists() && std::env::var_os("BLESS").is_some() {
             std::fs::write(&path, expected.encode(&key, Some(&CompressionOptions::default())))

@@ -6,6 +6,7 @@
 mod rig;
 
 mod contract;
+mod examples;
 mod failing;
 mod invalidation;
 mod leases;
