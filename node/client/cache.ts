@@ -289,7 +289,7 @@ export class NamespaceCache implements Cache {
   }
 
   #request<T>(key: string, loader: Public.Loader<T>, entry: EntryFreshness): LoadRequest {
-    return { key, loader: loader as Public.Loader<unknown>, entry, ttlRule: this.#ttlRule };
+    return { key, loader, entry, ttlRule: this.#ttlRule };
   }
 
   #capture(key: string): Captured {
