@@ -31,6 +31,7 @@ check: $(MODULES) dist/.built ## format, lint, types, layers
 	$(BIN)/eslint --max-warnings 0 .
 	$(BIN)/tsc --noEmit -p .
 	$(BIN)/tsc --noEmit -p __test__
+	$(BIN)/tsc --noEmit -p examples/cities
 	cargo clippy -p turbocache --all-targets --quiet -- -D warnings
 	cargo clippy -p turbocache-node --quiet -- -D warnings
 	cargo clippy -p turbocache --no-default-features --quiet -- -D warnings
