@@ -6,9 +6,9 @@ use crate::tier::MemoryTier;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
-/// Bytes of bookkeeping per entry: moka's nodes, the key's and the value's own allocations. Measured, see
-/// `benches/engine/memory.rs`.
-pub const OVERHEAD: usize = 300;
+/// Bytes of bookkeeping per entry: moka's nodes and table, the entry itself, the key's and the value's own allocations.
+/// Measured with a million entries by `examples/memory.rs`, which prints what it must be.
+pub const OVERHEAD: usize = 425;
 
 /// Entries in this process' memory, bounded in true bytes.
 pub struct Moka {
