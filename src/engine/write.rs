@@ -4,6 +4,7 @@
 
 use crate::clock::FOREVER;
 use crate::codec::envelope::Envelope;
+use crate::engine::generation::SlotGuard;
 use crate::engine::namespaces::{Namespace, tag_field};
 use crate::engine::outbox::BatchState;
 use crate::engine::space::Write;
@@ -71,7 +72,7 @@ impl Engine {
     }
 
     /// Queues the remote write, stamped with the namespace state as last seen. When the state turns out to have moved, the
-    /// write is repeated with the right stamp, unless the key was written again meanwhile.
+    /// write is repeated with the right stamp, unless the value is old by now.
     fn push_set(self: &Arc<Self>, task: SetTask, sealed: Sealed, done: WriteDone) -> super::outbox::Deferred {
         let Sealed { born, envelope } = sealed;
         let request = RemoteRequest::Write {
@@ -88,7 +89,7 @@ impl Engine {
                 let key = RemoteKey::new(&task.namespace.full_path, &task.key);
                 let sealed = engine.seal_for(&key, &task.entry, task.lifetime, now);
                 let guard = engine.table.lock(task.slot);
-                if guard.generation() == task.generation {
+                if engine.is_current(&guard, &task) {
                     let repeats = task.repeats + 1;
                     let again = engine.push_set(SetTask { repeats, ..task }, sealed, done);
                     drop(guard);
@@ -98,6 +99,19 @@ impl Engine {
             engine.wrote(&task.namespace, &task.key, reply.map(|_| true), done);
         });
         self.outbox.push(request, Some(&namespace), finish)
+    }
+
+    /// Whether nothing has made the written value old: then, and only then, it may be written again with a newer stamp.
+    fn is_current(&self, guard: &SlotGuard<'_>, task: &SetTask) -> bool {
+        // A clear or a tag does not move the key's own generation.
+        let stands = task.entry.stamp.namespace == task.namespace.generation() && self.tags.allow(&task.entry);
+        // Another key of the slot moves it: then the memory tier knows, as long as it holds these very bytes.
+        let is_held = || {
+            with_memory_key(&task.namespace, &task.key, |key| self.memory.get(key)).is_some_and(|held| {
+                Arc::ptr_eq(&held.payload, &task.entry.payload) && held.fresh_until == task.entry.fresh_until
+            })
+        };
+        stands && (guard.generation() == task.generation || is_held())
     }
 
     pub(super) fn delete(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, done: WriteDone) {
