@@ -86,6 +86,12 @@ export class Process extends Elsewhere {
     this.#script.kill(signal);
   }
 
+  /** Kills it, and waits until it is gone. */
+  async end(): Promise<void> {
+    this.kill('SIGKILL');
+    await this.#script.exit().catch(() => {});
+  }
+
   /** Waits for its end, without asking for it: it must end by itself once its input has ended. */
   exit(within?: number): Promise<Ending> {
     this.#script.endInput();
@@ -148,4 +154,29 @@ export async function until(what: string, answer: () => boolean | Promise<boolea
     if (performance.now() > deadline) throw new Error(`${what}: not within ${limit} ms`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/**
+ * Resolves when every one of them hears what the others say. Until a manager does, reads on their way may end as misses:
+ * whatever was said before is unknown.
+ */
+export async function hearEachOther(...all: Process[]): Promise<void> {
+  await until('all hear each other', async () => {
+    for (const process of all) await process.run(({ manager }) => manager.delete('is anybody there'));
+    const heard = all.map((process) => process.run(({ manager }) => manager.stats().invalidations.received > 0));
+    return (await Promise.all(heard)).every(Boolean);
+  });
+}
+
+/** The same for a manager of this process; `speaker` says something in its namespace. */
+export async function hears(manager: CacheManager, speaker: Process, options: CacheManagerOptions): Promise<void> {
+  const speak = async (scope: Scope, options: CacheManagerOptions): Promise<void> => {
+    const manager = scope.open(options);
+    await manager.delete('is anybody there');
+    await manager.close();
+  };
+  await until('the manager hears the bus', async () => {
+    await speaker.run(speak, options);
+    return manager.stats().invalidations.received > 0;
+  });
 }
