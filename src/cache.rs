@@ -98,9 +98,12 @@ impl Cache {
 
     /// The fresh value, or `None`. A tier that fails is a miss.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
-        let found = self.read(key).await?.filter(|found| !found.is_stale());
+        self.space.check_key(key)?;
+        let (sender, answer) = oneshot::channel();
+        self.space.value(key, Box::new(move |value| drop(sender.send(value))));
+        let value = answer.await.map_err(|_| closed())?;
         // Bytes that do not decode into `T` were stored as something else: a miss.
-        Ok(found.and_then(|found| self.serializer.decode(&found.entry.payload).ok()))
+        Ok(value.and_then(|value| self.serializer.decode(&value).ok()))
     }
 
     /// The fresh value of the memory tier, without waiting.

@@ -40,6 +40,13 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Whether it makes something old.
+    pub fn is_invalidation(&self) -> bool {
+        !matches!(self, Change::Filled { .. })
+    }
+}
+
 const VERSION: u8 = 1;
 
 impl Event {

@@ -93,6 +93,11 @@ impl RemoteKey {
         }
     }
 
+    /// The user's key, for the namespace path that it was made with.
+    pub fn user_key(&self, path: &str) -> &str {
+        self.full.get(path.len() + 1..).unwrap_or_default()
+    }
+
     /// Name of the value: `tc:{<path>:<key>}:v`.
     pub fn value_name(&self) -> String {
         format!("tc:{{{}}}:v", self.full)

@@ -11,7 +11,7 @@ import { resolveEntryOptions, TtlRule, type EntryFreshness } from './freshness';
 import { NEVER, type Captured } from './hot-tier';
 import { checkKey, escapeName, joinPath } from './key';
 import type { SharedLoad } from './load';
-import { Flag, Op, ReadStatus, Status, Word } from './native';
+import { Flag, Op, ReadStatus, RequestFlag, Status, Word } from './native';
 import { checkCacheOptions, type CacheSettings } from './options';
 import type { Outcome } from './outcome';
 import { isWithinLoadOf } from './recursion';
@@ -223,9 +223,10 @@ export class NamespaceCache implements Cache {
 
   #getBelow<T>(key: string): Promise<T | undefined> {
     this.#check(key);
-    const value = this.#readMemory(key);
+    const value = this.#tiers.hasMemory ? this.#readMemory(key) : undefined;
     if (value !== undefined || !this.#tiers.hasRemote) return Promise.resolve(value as T | undefined);
-    return this.#send({ op: Op.Get, namespaceId: this.#space.id, key }, undefined, (answer) =>
+    const flags = this.#tiers.hasHot ? 0 : RequestFlag.Unkept;
+    return this.#send({ op: Op.Get, namespaceId: this.#space.id, key, flags }, undefined, (answer) =>
       answer.status === Status.Hit ? (this.#space.receive(key, answer) as T | undefined) : undefined,
     );
   }

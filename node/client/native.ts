@@ -211,6 +211,8 @@ export const enum RequestFlag {
   Refresh = 1,
   /** Release: the loader failed. */
   Failed = 2,
+  /** Get: nobody keeps the value, so the answer needs no ages and no generations. */
+  Unkept = 4,
 }
 
 /**

@@ -15,6 +15,7 @@ export class Tiers {
   readonly session: Session;
   readonly hot: HotTier;
   readonly hasHot: boolean;
+  readonly hasMemory: boolean;
   /** There is a tier below L1, so that a miss of L1 says nothing yet. */
   readonly hasRemote: boolean;
   readonly maxKeyBytes: number;
@@ -37,6 +38,7 @@ export class Tiers {
     readonly random: () => number,
   ) {
     this.hasHot = options.hot !== null;
+    this.hasMemory = options.native.memory !== null;
     this.hasRemote = options.native.redis !== null || options.native.adapter;
     this.maxKeyBytes = options.native.maxKeyBytes;
     this.maxValueBytes = options.native.maxValueBytes;
@@ -48,7 +50,7 @@ export class Tiers {
       sweep: () => this.hot.sweep(),
     });
     this.hot = new HotTier(this.session.mirror, this.session.clock, options.hot ?? { maxEntries: 0, maxBytes: 0 });
-    this.watch = this.hasRemote ? new RemoteWatch(() => this.session.stats().remote.state, reports) : undefined;
+    this.watch = this.hasRemote ? new RemoteWatch(() => this.session.stats().remote, reports) : undefined;
   }
 
   /** A load has ended. */

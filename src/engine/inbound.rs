@@ -37,7 +37,9 @@ impl Engine {
     }
 
     fn apply(self: &Arc<Self>, change: Change) {
-        self.counters.events_received.add();
+        if change.is_invalidation() {
+            self.counters.events_received.add();
+        }
         match change {
             Change::Key { path, key } => {
                 // A namespace that nobody here has opened holds nothing.

@@ -208,7 +208,9 @@ impl Engine {
 
     fn tell(&self, change: Change) {
         let sequence = self.sequence.fetch_add(1, Ordering::SeqCst);
-        self.counters.events_sent.add();
+        if change.is_invalidation() {
+            self.counters.events_sent.add();
+        }
         self.bus.publish(
             Event {
                 sender: self.sender,

@@ -61,6 +61,9 @@ pub struct Peek {
 /// Who waits for a remote read.
 pub(super) type Reader = Box<dyn FnOnce(&ReadAnswer) + Send>;
 
+/// Who waits for a value that he does not keep.
+pub(super) type ValueDone = Box<dyn FnOnce(Option<Arc<[u8]>>) + Send>;
+
 /// What a remote read found, with the state that was true before it.
 pub(super) struct ReadAnswer {
     pub found: Option<Found>,
@@ -191,6 +194,66 @@ impl Engine {
             }
         });
         self.outbox.push(request, Some(namespace), done).run();
+    }
+
+    /// Reads a fresh value for a caller who keeps nothing: without its age, and without a flight for others to join. What
+    /// cannot be judged that way (it has a grace, or tags that may have been invalidated) is read as usual.
+    pub(super) fn read_value(
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
+        key: &str,
+        serializer: SerializerId,
+        done: ValueDone,
+    ) {
+        let key_slot = self.table.key_slot(namespace.id, key);
+        let before = namespace.generation();
+        let remote_key = RemoteKey::new(&namespace.full_path, key);
+        let request = RemoteRequest::ReadBytes {
+            key: remote_key.clone(),
+        };
+        let (engine, owned) = (Arc::clone(self), Arc::clone(namespace));
+        let answered = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
+            engine.saw_state(state);
+            let bytes = match reply {
+                Ok(RemoteReply::Bytes(bytes)) => bytes,
+                Ok(_) => None,
+                Err(_) => {
+                    engine.counters.remote_errors.add();
+                    None
+                }
+            };
+            let stored = bytes.map(|envelope| Stored { envelope, life: None });
+            let envelope = stored.as_ref().and_then(|stored| engine.decode(&remote_key, stored));
+            let valid = envelope.filter(|envelope| state.allows(&owned, envelope.incarnation, envelope.born));
+            match valid {
+                Some(envelope) if envelope.lifetime.grace > 0 || !envelope.tags.is_empty() => {
+                    let capture = engine.capture_ordered(&owned, key_slot);
+                    let fresh = move |found: &Found| !found.is_stale() && found.entry.serializer == serializer;
+                    let reader = Box::new(move |answer: &ReadAnswer| {
+                        done(
+                            answer
+                                .found
+                                .as_ref()
+                                .filter(|found| fresh(found))
+                                .map(|found| found.entry.payload.clone()),
+                        );
+                    });
+                    engine.read_remote(&owned, remote_key.user_key(&owned.full_path), capture, reader);
+                }
+                Some(envelope) if envelope.serializer == serializer && owned.generation() == before => {
+                    engine.counters.remote_hits.add();
+                    done(Some(envelope.payload[..].into()));
+                }
+                other => {
+                    if other.is_some_and(|envelope| envelope.serializer != serializer) {
+                        engine.counters.remote_rejected.add();
+                    }
+                    engine.counters.remote_misses.add();
+                    done(None);
+                }
+            }
+        });
+        self.outbox.push(request, Some(namespace), answered).run();
     }
 
     /// The entry in the envelope, and the tag floors that must still be asked for before it is believed.

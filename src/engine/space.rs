@@ -102,6 +102,16 @@ impl Space {
         self.engine.read_remote(&self.namespace, key, capture, reader);
     }
 
+    /// The fresh value for a caller who keeps nothing of it.
+    pub fn value(&self, key: &str, done: Box<dyn FnOnce(Option<Arc<[u8]>>) + Send>) {
+        let engine = &self.engine;
+        if engine.options().memory.is_none() && engine.outbox.is_remote() {
+            return engine.read_value(&self.namespace, key, self.serializer, done);
+        }
+        let fresh = |found: Found| (!found.is_stale()).then_some(found.entry.payload);
+        self.read(key, Box::new(move |found| done(found.and_then(fresh))));
+    }
+
     /// The core question: is there a value, and if not, who loads?
     pub fn lookup(&self, key: &str, done: Box<dyn FnOnce(Lookup) + Send>) {
         self.engine

@@ -128,6 +128,10 @@ impl<S: KeyValueStore> KeyValue<S> {
             RemoteRequest::State { fields } => RemoteReply::State(self.saved_state().await?.pick(&fields)),
             RemoteRequest::Raise { fields } => RemoteReply::State(self.raise(&fields).await?.pick(&fields)),
             RemoteRequest::Read { key } => RemoteReply::Value(self.one(KeyValueItem::Get(key.value_name())).await?),
+            RemoteRequest::ReadBytes { key } => {
+                let stored = self.one(KeyValueItem::Get(key.value_name())).await?;
+                RemoteReply::Bytes(stored.map(|stored| stored.envelope))
+            }
             RemoteRequest::Write { key, envelope, life } => {
                 self.revoke(&key);
                 self.one(KeyValueItem::Set(key.value_name(), envelope, life)).await?;
@@ -201,30 +205,41 @@ impl<S: KeyValueStore> KeyValue<S> {
         let mut replies = Vec::with_capacity(batch.len());
         let mut reads = Vec::new();
         for request in batch {
-            if let RemoteRequest::Read { key } = &request {
-                reads.push(KeyValueItem::Get(key.value_name()));
-                continue;
+            match &request {
+                RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => reads.push(request),
+                _ => {
+                    self.read_together(&mut reads, &mut replies).await;
+                    replies.push(self.execute_one(request).await);
+                }
             }
-            self.flush(&mut reads, &mut replies).await;
-            replies.push(self.execute_one(request).await);
         }
-        self.flush(&mut reads, &mut replies).await;
+        self.read_together(&mut reads, &mut replies).await;
         replies
     }
 
-    async fn flush(&self, reads: &mut Vec<KeyValueItem>, replies: &mut Replies) {
+    async fn read_together(&self, reads: &mut Vec<RemoteRequest>, replies: &mut Replies) {
         if reads.is_empty() {
             return;
         }
-        let count = reads.len();
-        match self.store.execute(std::mem::take(reads)).await {
+        let names = reads.iter().filter_map(|read| match read {
+            RemoteRequest::Read { key } | RemoteRequest::ReadBytes { key } => Some(KeyValueItem::Get(key.value_name())),
+            _ => None,
+        });
+        match self.store.execute(names.collect()).await {
             Ok(answers) => {
                 self.answered.store(true, Ordering::Relaxed);
                 let mut answers = answers.into_iter();
-                replies.extend((0..count).map(|_| Ok(RemoteReply::Value(answers.next().flatten()))));
+                replies.extend(reads.iter().map(|read| {
+                    let stored = answers.next().flatten();
+                    Ok(match read {
+                        RemoteRequest::ReadBytes { .. } => RemoteReply::Bytes(stored.map(|stored| stored.envelope)),
+                        _ => RemoteReply::Value(stored),
+                    })
+                }));
             }
-            Err(error) => replies.extend((0..count).map(|_| Err(error.clone()))),
+            Err(error) => replies.extend(reads.iter().map(|_| Err(error.clone()))),
         }
+        reads.clear();
     }
 }
 

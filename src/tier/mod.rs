@@ -60,6 +60,11 @@ pub enum RemoteRequest {
         /// Where.
         key: RemoteKey,
     },
+    /// The value alone, for a reader who keeps nothing and needs no age. → `Bytes`
+    ReadBytes {
+        /// Where.
+        key: RemoteKey,
+    },
     /// Stores a value whatever is there, and revokes the lease. → `Done`
     Write {
         /// Where.
@@ -146,6 +151,8 @@ pub enum RemoteReply {
     State(NamespaceState),
     /// See the request.
     Value(Option<Stored>),
+    /// See the request.
+    Bytes(Option<Bytes>),
     /// The lease is the caller's.
     Granted,
     /// Somebody else has the lease.

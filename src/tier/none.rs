@@ -34,6 +34,7 @@ impl RemoteTier for NoRemote {
         Some(match request {
             RemoteRequest::State { .. } => RemoteReply::State(Default::default()),
             RemoteRequest::Read { .. } => RemoteReply::Value(None),
+            RemoteRequest::ReadBytes { .. } => RemoteReply::Bytes(None),
             RemoteRequest::Lease { .. } => RemoteReply::Granted,
             RemoteRequest::Write { .. } | RemoteRequest::Fill { .. } => RemoteReply::Done(true),
             RemoteRequest::Remove { .. } | RemoteRequest::Expire { .. } => RemoteReply::Done(false),

@@ -7,6 +7,7 @@ use crate::random::Random;
 use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Stored};
 use crate::transport::redis::{Cmd, Link, Pipeline, Value, cmd};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -82,12 +83,16 @@ impl Redis {
     }
 
     async fn run(&self, batch: Vec<RemoteRequest>) -> Replies {
-        let mut pipeline = Pipeline::with_capacity(batch.len() * 2);
+        let mut pipeline = Pipeline::with_capacity(batch.len() + 1);
         let mut count = 0;
-        for request in &batch {
-            for command in self.commands(request) {
-                pipeline.add_command(command);
-                count += 1;
+        let mut add = |command: Cmd| {
+            pipeline.add_command(command);
+            count += 1;
+        };
+        for run in batch.chunk_by(|before, after| is_read(before) && is_read(after)) {
+            match run {
+                [request] => self.commands(request).into_iter().for_each(&mut add),
+                reads => read_commands(reads).into_iter().for_each(&mut add),
             }
         }
         let values = match self.link.send(&pipeline, count).await {
@@ -96,7 +101,11 @@ impl Redis {
         };
         let mut values = values.into_iter();
         let mut replies = Vec::with_capacity(batch.len());
-        for request in &batch {
+        for run in batch.chunk_by(|before, after| is_read(before) && is_read(after)) {
+            let [request] = run else {
+                read_replies(run, &mut values, &mut replies);
+                continue;
+            };
             let reply = read_reply(request, &mut values);
             replies.push(match (request, reply) {
                 (RemoteRequest::State { fields }, Ok(RemoteReply::State(state))) if state.incarnation == 0 => {
@@ -145,11 +154,8 @@ impl Redis {
                 vec![command]
             }
             RemoteRequest::Raise { fields } => vec![self.state_script(RAISE, fields)],
-            RemoteRequest::Read { key } => {
-                let name = key.value_name();
-                // The life first: should another value come between the two, it gets the life of the one before, and the
-                // engine allows no value more than its own. The other way round an old value would live on.
-                vec![one("PTTL", &name), one("GET", &name)]
+            RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => {
+                read_commands(std::slice::from_ref(request))
             }
             // The lease goes first: a fill between the two is overwritten, one behind them is refused.
             RemoteRequest::Write { key, envelope, life } => {
@@ -206,6 +212,72 @@ impl Redis {
     }
 }
 
+fn is_read(request: &RemoteRequest) -> bool {
+    matches!(request, RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. })
+}
+
+/// One MGET for a run of reads; the lives that are wanted before it: should another value come between the two, it gets
+/// the life of the one before, and the engine allows no value more than its own. The other way round an old value would
+/// live on.
+fn read_commands(run: &[RemoteRequest]) -> Vec<Cmd> {
+    let mut commands = Vec::new();
+    let mut values = cmd("MGET");
+    for request in run {
+        match request {
+            RemoteRequest::Read { key } => {
+                let name = key.value_name();
+                commands.push(one("PTTL", &name));
+                values.arg(name);
+            }
+            RemoteRequest::ReadBytes { key } => {
+                values.arg(key.value_name());
+            }
+            _ => {}
+        }
+    }
+    commands.push(values);
+    commands
+}
+
+fn read_replies(run: &[RemoteRequest], values: &mut impl Iterator<Item = Value>, replies: &mut Replies) {
+    let wants_life = |request: &&RemoteRequest| matches!(request, RemoteRequest::Read { .. });
+    let mut lives: VecDeque<_> = run.iter().filter(wants_life).map(|_| next_value(values)).collect();
+    let mut found = match next_value(values) {
+        Ok(Value::Array(found)) if found.len() == run.len() => found.into_iter(),
+        other => {
+            let error = other.map_or_else(|error| error, |value| unexpected(&value));
+            return replies.extend(run.iter().map(|_| Err(error.clone())));
+        }
+    };
+    replies.extend(run.iter().map(|request| {
+        let value = found.next().unwrap_or(Value::Nil);
+        match request {
+            RemoteRequest::Read { .. } => {
+                let life = lives.pop_front().unwrap_or_else(|| Err(unexpected(&Value::Nil)))?;
+                Ok(RemoteReply::Value(stored(value, life)?))
+            }
+            _ => match value {
+                Value::Nil => Ok(RemoteReply::Bytes(None)),
+                Value::BulkString(bytes) => Ok(RemoteReply::Bytes(Some(Bytes::from(bytes)))),
+                other => Err(unexpected(&other)),
+            },
+        }
+    }));
+}
+
+fn next_value(values: &mut impl Iterator<Item = Value>) -> Result<Value> {
+    match values.next() {
+        Some(Value::ServerError(cause)) => {
+            Err(Error::new(ErrorKind::Remote, "redis refused a command").with("cause", format!("{cause:?}")))
+        }
+        Some(value) => Ok(value),
+        None => Err(Error::new(
+            ErrorKind::Remote,
+            "redis gave fewer replies than it got commands",
+        )),
+    }
+}
+
 fn one(name: &str, key: &str) -> Cmd {
     let mut command = cmd(name);
     command.arg(key);
@@ -225,21 +297,13 @@ fn lease_script(source: &str, key: &RemoteKey) -> Cmd {
 }
 
 fn read_reply(request: &RemoteRequest, values: &mut impl Iterator<Item = Value>) -> Result<RemoteReply> {
-    let mut next = || match values.next() {
-        Some(Value::ServerError(cause)) => {
-            Err(Error::new(ErrorKind::Remote, "redis refused a command").with("cause", format!("{cause:?}")))
-        }
-        Some(value) => Ok(value),
-        None => Err(Error::new(
-            ErrorKind::Remote,
-            "redis gave fewer replies than it got commands",
-        )),
-    };
+    let mut next = || next_value(values);
     match request {
         RemoteRequest::State { .. } | RemoteRequest::Raise { .. } => Ok(RemoteReply::State(state(next()?)?)),
-        RemoteRequest::Read { .. } => {
-            let (life, value) = (next(), next());
-            Ok(RemoteReply::Value(stored(value?, life?)?))
+        RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => {
+            let mut replies = Vec::with_capacity(1);
+            read_replies(std::slice::from_ref(request), values, &mut replies);
+            replies.pop().unwrap_or_else(|| Err(unexpected(&Value::Nil)))
         }
         RemoteRequest::Write { .. } => {
             let (lease, value) = (next(), next());

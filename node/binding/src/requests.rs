@@ -26,6 +26,7 @@ mod op {
 
 const REFRESH: u32 = 1;
 const FAILED: u32 = 2;
+const UNKEPT: u32 = 4;
 
 /// One request, still in the client's buffer.
 struct Request<'a> {
@@ -106,6 +107,9 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
     };
     let done = |answers: Arc<Host>| Box::new(move |result| answers.push(written(id, result)));
     match request.op {
+        op::GET if request.flags & UNKEPT != 0 => {
+            space.value(request.key, Box::new(move |value| answers.push(unkept(id, value))));
+        }
         op::GET => space.read(request.key, Box::new(move |found| answers.push(fresh(id, found)))),
         op::HAS => {
             let is_fresh = |found: Option<Found>| found.is_some_and(|found| !found.is_stale());
@@ -135,6 +139,16 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
             space.release(request.lease, request.flags & FAILED != 0);
         }
         _ => answers.push(failed(id, &Error::new(ErrorKind::Argument, "unknown request"))),
+    }
+}
+
+fn unkept(id: u32, value: Option<Arc<[u8]>>) -> Answer {
+    match value {
+        Some(value) => Answer {
+            value: Value::Shared(value),
+            ..Answer::new(id, Status::Hit)
+        },
+        None => Answer::new(id, Status::Miss),
     }
 }
 

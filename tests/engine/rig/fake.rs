@@ -78,6 +78,7 @@ impl Data {
                 self.state(fields)
             }
             RemoteRequest::Read { key } => RemoteReply::Value(self.stored(key, now)),
+            RemoteRequest::ReadBytes { key } => RemoteReply::Bytes(self.stored(key, now).map(|stored| stored.envelope)),
             RemoteRequest::Write { key, envelope, life } => {
                 self.leases.remove(key);
                 self.values.insert(key.clone(), (envelope.clone(), until(life)));
