@@ -1,8 +1,60 @@
 /**
- * The package against its peers, in one process and in alternating rounds, so that heat and garbage hit all alike.
- * Prints medians. `ROUNDS=…` changes the number of rounds.
+ * The package against its peers.
+ *
+ *     node benches/node/run.mjs [names…] [--quick] [--force]
+ *
+ * A name is that of a scenario, or the beginning of several. `--quick` measures shorter and less. `--force` compares also
+ * where the run or the rounds do not allow it, and marks what it prints. Exit code 2: refused.
  */
-import { hit } from './hit.mjs';
-import { compare } from './rounds.mjs';
+import { parseArgs } from 'node:util';
+import { PEERS } from './peers/packages.mjs';
+import { machine, settle } from './runner/machine.mjs';
+import { runRefusals } from './runner/refusal.mjs';
+import { printMachine, printScenario } from './runner/report.mjs';
+import { writeResults } from './runner/results.mjs';
+import { measure } from './runner/rounds.mjs';
+import { printVerdicts, verdict } from './runner/verdict.mjs';
+import { installedVersions, versionFaults } from './runner/versions.mjs';
+import { scenarios } from './scenarios/all.mjs';
+import { TARGETS } from './targets.mjs';
 
-for (const scenario of [hit]) await compare(scenario, Number(process.env.ROUNDS ?? 15));
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean' }, force: { type: 'boolean' } },
+});
+const { quick = false, force = false } = flags;
+const stage = quick ? { quick, rounds: 5, milliseconds: 40 } : { quick, rounds: 9, milliseconds: 250 };
+
+const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name.startsWith(name)));
+if (unknown.length > 0) {
+  console.error(`no scenario begins with ${unknown}; there are: ${scenarios.map(({ name }) => name).join(', ')}`);
+  process.exit(1);
+}
+const chosen = scenarios.filter(
+  ({ name, isOptional }) =>
+    positionals.some((wanted) => name.startsWith(wanted)) || (positionals.length === 0 && !(quick && isOptional)),
+);
+
+if (!force) await settle({ atMost: 60_000, say: console.error });
+const start = machine();
+const versions = installedVersions(PEERS);
+const refusals = runRefusals({ machine: start, versionFaults: versionFaults(PEERS) });
+printMachine(start, versions);
+if (refusals.length > 0) {
+  console.log(`Refused: ${refusals.join('; ')}.`);
+  if (!force) process.exit(2);
+  console.log('--force: what follows is no evidence.');
+}
+
+const results = [];
+for (const scenario of chosen) {
+  const result = await measure(scenario, stage);
+  printScenario(result, { force, refusals });
+  results.push(result);
+}
+const verdicts = TARGETS.map((target) => verdict(target, results)).filter(
+  ({ state }) => positionals.length === 0 || state !== 'not run',
+);
+printVerdicts(verdicts, { force, refusals });
+const file = writeResults({ machine: start, versions, stage, refusals, results, verdicts });
+console.log(`\nEvery sample: ${file}`);

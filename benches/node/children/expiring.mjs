@@ -1,0 +1,59 @@
+/**
+ * Fills a cache with entries that all expire between 2 and 6 s after the filling, then reads one after the other for 8 s
+ * beside 50 writes a millisecond, and prints how long single reads took, in microseconds.
+ */
+import { createHistogram } from 'node:perf_hooks';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+const [, , cacheName, count] = process.argv;
+const entries = Number(count);
+const keyOf = (index) => `entry:${index}`;
+const valueOf = (index) => `value ${index} of an entry that is about to expire`;
+
+const CACHES = {
+  async turbocache() {
+    const { CacheManager } = await import('../../../index.mjs');
+    const manager = new CacheManager({ hot: false, memory: { maxBytes: '2gb' }, ttl: '1h' });
+    return {
+      set: (key, value, ttl) => manager.set(key, value, { ttl }),
+      get: (key) => manager.peek(key),
+      close: () => manager.close(),
+    };
+  },
+  async lruCache() {
+    const { LRUCache } = await import('lru-cache');
+    const cache = new LRUCache({ max: entries * 2 });
+    return { set: (key, value, ttl) => void cache.set(key, value, { ttl }), get: (key) => cache.get(key) };
+  },
+};
+
+const cache = await CACHES[cacheName]();
+const begun = performance.now();
+// Later entries have less time left, so that all end in the same four seconds whatever the filling takes.
+const fillingTakes = Number(process.env.FILLING ?? entries / 250);
+for (let index = 0; index < entries; index++) {
+  const left = begun + fillingTakes + 2_000 + ((index * 7_919) % 4_000) - performance.now();
+  await cache.set(keyOf(index), valueOf(index), Math.max(1, Math.round(left)));
+}
+
+const reads = createHistogram();
+const start = performance.now();
+let writes = 0;
+let index = 0;
+while (performance.now() - start < 8_000) {
+  for (const due = (performance.now() - start) * 50; writes < due; writes++) {
+    void cache.set(`written:${writes % 100_000}`, valueOf(writes), 3_600_000);
+  }
+  for (let read = 0; read < 200; read++) {
+    index = (index + 7_919) % entries;
+    const before = process.hrtime.bigint();
+    const value = cache.get(keyOf(index));
+    reads.record(Number(process.hrtime.bigint() - before) || 1);
+    if (value !== undefined && value !== valueOf(index)) throw new Error(`${value} came for ${index}`);
+  }
+  await nextTurn();
+}
+const at = (percent) => reads.percentile(percent) / 1e3;
+const figures = { 'p99.99': at(99.99), max: reads.max / 1e3, p50: at(50), 'p99.9': at(99.9) };
+console.log(JSON.stringify(figures));
+await cache.close?.();

@@ -1,0 +1,32 @@
+import { execFileSync } from 'node:child_process';
+import os from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ownVersion } from './versions.mjs';
+
+/** Where and when, for the head of every report. */
+export function machine() {
+  return {
+    at: new Date().toISOString(),
+    cpu: os.cpus()[0]?.model ?? 'unknown',
+    cores: os.availableParallelism(),
+    memory: `${Math.round(os.totalmem() / 2 ** 30)} GB`,
+    system: `${os.type()} ${os.release()} ${os.arch()}`,
+    load: os.loadavg().map((load) => Number(load.toFixed(2))),
+    node: process.versions.node,
+    v8: process.versions.v8,
+    redis: execFileSync('redis-server', ['--version'], { encoding: 'utf8' }).match(/v=(\S+)/)?.[1],
+    turbocache: ownVersion(),
+    commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
+  };
+}
+
+export const isTooLoaded = ({ load, cores }) => load[0] > cores;
+
+/** A build that has just ended leaves its load behind for a while: waits for it to go, not for ever. */
+export async function settle({ atMost, say }) {
+  const end = Date.now() + atMost;
+  while (isTooLoaded(machine()) && Date.now() < end) {
+    say(`load average ${os.loadavg()[0].toFixed(2)} on ${os.availableParallelism()} cores: waiting for it to fall`);
+    await sleep(10_000);
+  }
+}

@@ -1,0 +1,21 @@
+/** When figures may not be compared. Each reason is a sentence; an empty list allows the comparison. */
+import { isTooLoaded } from './machine.mjs';
+
+/** Median absolute deviation over median above which a figure says more about the machine than about the cache. */
+export const LARGEST_SPREAD = 0.25;
+
+/** Reasons that hold for the whole run. */
+export function runRefusals({ machine, versionFaults }) {
+  if (!isTooLoaded(machine)) return versionFaults;
+  return [...versionFaults, `load average ${machine.load[0]} on ${machine.cores} cores: too loaded to measure`];
+}
+
+/** Reasons not to use this contestant's figure. */
+export function figureRefusals({ name, fault, figures }, figure) {
+  if (fault !== undefined) return [`${name} ${fault.split('\n')[0]}`];
+  const { spread } = figures[figure];
+  if (spread <= LARGEST_SPREAD) return [];
+  return [`the rounds of ${name} spread by ${percent(spread)}, the bound is ${percent(LARGEST_SPREAD)}`];
+}
+
+const percent = (fraction) => `${Math.round(fraction * 100)} %`;
