@@ -14,6 +14,7 @@ describe('a failing remote tier', () => {
   it('is not the caller’s failure, and is reported once', async () => {
     const { manager, engine, errors } = makeManager({ redis });
     engine.fail = () => 'E_TURBOCACHE_REMOTE';
+    engine.state = 'down';
     expect(await manager.get('k')).toBeUndefined();
     expect(await manager.has('k')).toBe(false);
     expect(await manager.getEntry('k')).toBeUndefined();
@@ -50,9 +51,18 @@ describe('a failing remote tier', () => {
     expect(errors).toHaveLength(2);
   });
 
+  it('a single failure is no event while the tier counts as up', async () => {
+    const { manager, engine, errors } = makeManager({ redis });
+    engine.fail = () => 'E_TURBOCACHE_REMOTE';
+    expect(await manager.get('k')).toBeUndefined();
+    await turns();
+    expect(errors).toEqual([]);
+  });
+
   it('nobody listening is no reason to throw', async () => {
     const { manager, engine } = makeManager({ redis });
     manager.removeAllListeners();
+    engine.state = 'down';
     engine.fail = () => 'E_TURBOCACHE_REMOTE';
     expect(await manager.get('k')).toBeUndefined();
     await turns();

@@ -1,12 +1,13 @@
 /**
- * Watches whether the remote tier is there. Its state is the engine's, in the counters; looking at it once a second is
- * simple, costs microseconds, and also notices what no call ran into.
+ * Watches whether the remote tier is there, and reports each change to `down`. Its state is the engine's, in the counters:
+ * a single failure is counted there, and no event. Looking once a second is simple, costs microseconds, and also notices
+ * what no call ran into.
  */
 import { RemoteError } from './errors';
 import type { Reports } from './reports';
 import type { NativeStats } from './session';
 
-type State = NativeStats['remote']['state'];
+type Remote = Pick<NativeStats['remote'], 'state'>;
 
 const WATCH_MS = 1_000;
 const READY_POLL_MS = 10;
@@ -16,18 +17,16 @@ export class RemoteWatch {
   private reportedDown = false;
 
   constructor(
-    private readonly state: () => State,
+    private readonly remote: () => Remote,
     private readonly reports: Reports,
   ) {
     this.timer = setInterval(() => this.look(), WATCH_MS);
     this.timer.unref();
   }
 
-  /** A call ran into a failure of the remote tier: it is reported now, not a second later. */
+  /** A call ran into a failure of the remote tier: if that has made it `down`, it is reported now, not a second later. */
   failed(message: string): void {
-    if (this.reportedDown) return;
-    this.reportedDown = true;
-    this.reports.error(new RemoteError('E_TURBOCACHE_REMOTE', message));
+    this.look(message);
   }
 
   /** Resolves when the remote tier answers; when `gone()`; or after `limit` milliseconds. */
@@ -35,7 +34,7 @@ export class RemoteWatch {
     const deadline = performance.now() + limit;
     for (;;) {
       if (gone()) return 'gone';
-      if (this.state() === 'up') return 'up';
+      if (this.remote().state === 'up') return 'up';
       if (performance.now() >= deadline) return 'late';
       await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
     }
@@ -45,10 +44,13 @@ export class RemoteWatch {
     clearInterval(this.timer);
   }
 
-  private look(): void {
-    const state = this.state();
+  private look(
+    message = 'The remote tier does not answer; calls go on without it, and it is tried again in the background.',
+  ): void {
+    const { state } = this.remote();
     if (state === 'up') this.reportedDown = false;
-    else if (state === 'down')
-      this.failed('The remote tier does not answer; calls go on without it, and it is tried again in the background.');
+    if (state !== 'down' || this.reportedDown) return;
+    this.reportedDown = true;
+    this.reports.error(new RemoteError('E_TURBOCACHE_REMOTE', message));
   }
 }

@@ -1,6 +1,7 @@
 /** What all caches of a manager share: the session with the engine, the hot tier, the limits, the running loads. */
 import type { CacheStats } from '../../index';
 import { HotTier } from './hot-tier';
+import { RemoteError } from './errors';
 import type { RunningLoad } from './load';
 import type { NativeBinding } from './native';
 import type { ManagerOptions } from './options';
@@ -78,7 +79,8 @@ export class Tiers {
     try {
       await this.options.adapter?.close?.();
     } catch (error) {
-      this.watch?.failed(`The adapter could not be closed: ${error instanceof Error ? error.message : String(error)}`);
+      const message = `The adapter could not be closed: ${error instanceof Error ? error.message : String(error)}`;
+      this.reports.error(new RemoteError('E_TURBOCACHE_REMOTE', message, { cause: error }));
     }
   }
 
