@@ -14,7 +14,7 @@ TYPESCRIPT := $(shell find node/client nest-module -name '*.ts' 2>/dev/null)
 CITIES_SOURCES := $(shell find examples/cities -name '*.ts' -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
 
 build: native dist/.built ## the native binary and dist/
 
@@ -37,9 +37,13 @@ check: $(MODULES) dist/.built ## format, lint, types, layers
 	cargo clippy -p turbocache --no-default-features --quiet -- -D warnings
 	$(BIN)/vitest run --project rules
 
-bench: build ## the engine (criterion), then the package against its peers
+bench: build redis ## the engine (criterion), then the package against its peers
 	cargo bench -p turbocache
 	node benches/node/run.mjs
+
+bench-quick: build redis ## the package against its peers in under 3 minutes, less exactly
+	node --test --test-reporter=dot benches/node/refusals.test.mjs
+	node benches/node/run.mjs --quick
 
 pack: build ## the tarballs in pack/, checked as users will get them
 	@node scripts/pack.mjs
@@ -49,7 +53,7 @@ pack: build ## the tarballs in pack/, checked as users will get them
 ready: check test pack demo ## all that must hold before a merge
 	@$(MAKE) demo REDIS=1
 
-.PHONY: help build demo test check bench pack ready native redis
+.PHONY: help build demo test check bench bench-quick pack ready native redis
 
 # cargo knows best what is stale. It needs dist/ because the client names the file for this host.
 native: dist/.built

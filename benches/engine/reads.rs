@@ -6,9 +6,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::hint::black_box;
+use turbocache::Cache;
 use turbocache::engine::Space;
 use turbocache::entry::SerializerId;
-use turbocache::{Cache, Result};
 
 #[derive(Clone, Serialize, Deserialize)]
 struct User {
@@ -46,12 +46,12 @@ fn reads(criterion: &mut Criterion) {
     });
 }
 
-fn prepare() -> std::result::Result<(tokio::runtime::Runtime, Cache), Box<dyn std::error::Error>> {
+fn prepare() -> Result<(tokio::runtime::Runtime, Cache), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let cache = runtime.block_on(async {
         let cache = Cache::builder().build()?;
         cache.set("user:1", &user()).await?;
-        Result::Ok(cache)
+        Ok::<_, turbocache::Error>(cache)
     })?;
     Ok((runtime, cache))
 }

@@ -22,7 +22,7 @@ export async function measure(scenario, stage) {
     milliseconds: stage.milliseconds,
     redis: redis && { port: redis.port, url: redis.url },
   };
-  const seats = scenario.entrants.map((_, index) => new Seat(scenario.name, index, settings));
+  const seats = scenario.entrants.map((_, index) => new Seat(scenario, index, settings));
   try {
     // Together: it takes long, and is not measured.
     await Promise.all(seats.map((seat) => seat.open()));

@@ -3,11 +3,11 @@
  * An entrant gives `name`, `run(operations)`, and, where there is something to compare, `read(index)` and `close()`.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { scenarios } from '../scenarios/all.mjs';
 import { calibrate, timedTurn } from './turn.mjs';
 import { WrongValue } from './wrong-value.mjs';
 
-const [, , scenarioName, index, settings] = process.argv;
+const [, , module, scenarioName, index, settings] = process.argv;
+const { scenarios } = await import(module);
 const stage = JSON.parse(settings);
 const scenario = scenarios.find(({ name }) => name === scenarioName);
 let contestant;

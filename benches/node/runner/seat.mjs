@@ -2,6 +2,8 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+const ALL = new URL('../scenarios/all.mjs', import.meta.url).href;
+
 /** The runner's side of one contestant's process. Once it has returned a wrong value, or failed, it is not asked again. */
 export class Seat {
   operations = undefined;
@@ -10,10 +12,11 @@ export class Seat {
   fault = undefined;
   #process;
 
-  constructor(scenario, index, settings) {
+  /** `scenario.module` is where its process finds the scenario, among the exported `scenarios`. */
+  constructor({ name, module = ALL }, index, settings) {
     this.name = `contestant ${index}`;
     const program = new URL('./seat-process.mjs', import.meta.url).pathname;
-    this.#process = fork(program, [scenario, String(index), JSON.stringify(settings)]);
+    this.#process = fork(program, [module, name, String(index), JSON.stringify(settings)]);
   }
 
   async open() {
@@ -33,7 +36,7 @@ export class Seat {
     const child = this.#process;
     if (!child.connected) return;
     child.send('close');
-    await Promise.race([once(child, 'message'), once(child, 'exit'), sleep(5_000)]);
+    await Promise.race([once(child, 'message'), once(child, 'exit'), sleep(5_000, undefined, { ref: false })]);
     child.kill('SIGKILL');
   }
 
