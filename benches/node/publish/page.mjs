@@ -1,0 +1,90 @@
+import { figureRefusals } from '../runner/refusal.mjs';
+import { number } from '../runner/report.mjs';
+
+/** The part of the page that a run writes: machine, targets, losses, and every scenario. */
+export function figuresOf(run) {
+  return ['', head(run), targets(run), losses(run), ...run.results.map(scenario), ''].join('\n');
+}
+
+function head({ machine, versions, results }) {
+  const { at, cpu, cores, memory, system, load, node, redis, turbocache, commit } = machine;
+  const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const rounds = Math.max(...results.map((result) => result.rounds));
+  return `Measured ${at} on ${cpu}, ${cores} cores, ${memory}, ${system}, load average ${load[0]} at the start, in up to ${rounds}
+rounds. Node ${node}, Redis ${redis} on the same machine, turbocache ${turbocache} at commit ${commit}. Peers: ${peers.join(', ')}.
+`;
+}
+
+function targets({ verdicts }) {
+  const rows = verdicts.map(({ scenario, ours, figure, value, unit, peer, theirs, ratio, atMost, state }) => [
+    `${scenario}: ${ours}`,
+    figure,
+    `${number(value)} ${unit ?? ''}`,
+    peer ?? '',
+    number(theirs),
+    state === 'refused' ? 'refused' : number(ratio),
+    number(atMost),
+    state === 'pass' ? 'pass' : `**${state}**`,
+  ]);
+  return `## Targets
+
+Ours over the best of the peers that are named; smaller is better. Without a peer the figure itself is bounded.
+
+${table(['scenario', 'figure', 'ours', 'peer', 'its', 'ours/its', 'at most', ''], rows)}
+`;
+}
+
+/** Every scenario in which a peer was faster or smaller in the first figure, whatever it does or does not do for that. */
+function losses({ results }) {
+  const rows = results.flatMap(({ title, columns, contestants }) => {
+    const [figure] = Object.keys(columns);
+    const counting = contestants.filter((contestant) => figureRefusals(contestant, figure).length === 0);
+    const ours = best(counting.filter(isOurs), figure);
+    if (ours === undefined) return [];
+    return counting
+      .filter((each) => !isOurs(each) && each.figures[figure].median < ours.figures[figure].median)
+      .map((each) => {
+        const [lost, won] = [ours, each].map(({ figures }) => figures[figure].median);
+        return [
+          title,
+          ours.name,
+          `${number(lost)} ${columns[figure]}`,
+          each.name,
+          number(won),
+          `${number(lost / won)} ×`,
+        ];
+      });
+  });
+  return `## Where we lose
+
+Our best contestant of the scenario beside each peer that was better.
+
+${table(['scenario', 'our best', '', 'better', '', 'ours/its'], rows)}
+`;
+}
+
+function scenario({ title, name, columns, rounds, contestants }) {
+  const figures = Object.keys(columns);
+  const rows = contestants.map((contestant) => {
+    const [reason] = figureRefusals(contestant, figures[0]);
+    if (contestant.fault !== undefined) return [contestant.name, ...figures.map(() => '–'), reason];
+    const spread = `${Math.round(contestant.figures[figures[0]].spread * 100)} %`;
+    const medians = figures.map((figure) => number(contestant.figures[figure].median));
+    return [contestant.name, ...medians, reason === undefined ? spread : `${spread}, refused`];
+  });
+  return `### ${title}
+
+\`${name}\`, medians of ${rounds} rounds.
+
+${table(['', ...Object.entries(columns).map(([figure, unit]) => `${figure}, ${unit}`), 'spread'], rows)}
+`;
+}
+
+const isOurs = ({ name }) => name.startsWith('turbocache');
+const best = (contestants, figure) =>
+  contestants.toSorted((a, b) => a.figures[figure].median - b.figures[figure].median)[0];
+
+function table(head, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, column) => (column === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
