@@ -19,7 +19,7 @@ mod tags;
 mod write;
 
 pub use load::{FillOutcome, LeaseId, Lookup};
-pub use read::{Capture, Found, Peek};
+pub use read::{Capture, Found, Peek, ValueDone};
 pub use space::{Space, Write};
 
 use crate::bus::{Bus, NoBus};

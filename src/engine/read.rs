@@ -62,7 +62,7 @@ pub struct Peek {
 pub(super) type Reader = Box<dyn FnOnce(&ReadAnswer) + Send>;
 
 /// Who waits for a value that he does not keep.
-pub(super) type ValueDone = Box<dyn FnOnce(Option<Arc<[u8]>>) + Send>;
+pub type ValueDone = Box<dyn FnOnce(Option<Arc<[u8]>>) + Send>;
 
 /// What a remote read found, with the state that was true before it.
 pub(super) struct ReadAnswer {

@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::engine::load::{FillDone, FillOutcome, LeaseId, Lookup, LookupDone};
 use crate::engine::namespaces::Namespace;
-use crate::engine::read::{Found, Peek, ReadAnswer};
+use crate::engine::read::{Found, Peek, ReadAnswer, ValueDone};
 use crate::engine::write::WriteDone;
 use crate::entry::{Lifetime, SerializerId};
 use crate::error::{Error, ErrorKind, Result};
@@ -103,7 +103,7 @@ impl Space {
     }
 
     /// The fresh value for a caller who keeps nothing of it.
-    pub fn value(&self, key: &str, done: Box<dyn FnOnce(Option<Arc<[u8]>>) + Send>) {
+    pub fn value(&self, key: &str, done: ValueDone) {
         let engine = &self.engine;
         if engine.options().memory.is_none() && engine.outbox.is_remote() {
             return engine.read_value(&self.namespace, key, self.serializer, done);

@@ -82,7 +82,6 @@ impl Engine {
         };
         let (engine, namespace) = (Arc::clone(self), Arc::clone(&task.namespace));
         let finish = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
-            engine.saw_state(state);
             let now = (state.incarnation, state.counter);
             let moved = reply.is_ok() && state.incarnation != 0 && now != born;
             if moved && task.repeats < REPEATS && task.must_be_current(state, born) {
@@ -93,9 +92,12 @@ impl Engine {
                     let repeats = task.repeats + 1;
                     let again = engine.push_set(SetTask { repeats, ..task }, sealed, done);
                     drop(guard);
+                    // Not before: a new incarnation makes all that is held here old, and this write is newer than it.
+                    engine.saw_state(state);
                     return again.run();
                 }
             }
+            engine.saw_state(state);
             engine.wrote(&task.namespace, &task.key, reply.map(|_| true), done);
         });
         self.outbox.push(request, Some(&namespace), finish)
