@@ -388,3 +388,14 @@ async fn an_emptied_remote_tier_empties_the_memory_tier() {
     a.set("k", &2).await.unwrap();
     assert_eq!(soon(world.join().await.0.get::<u8>("k")).await.unwrap(), Some(2));
 }
+
+#[tokio::test]
+async fn the_first_value_that_is_set_after_the_remote_tier_was_emptied_stays() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    a.set("k", &1).await.unwrap();
+    world.model.flush();
+    a.set("k", &2).await.unwrap();
+    assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), Some(2));
+    assert_eq!(soon(world.join().await.0.get::<u8>("k")).await.unwrap(), Some(2));
+}

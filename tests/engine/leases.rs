@@ -360,3 +360,82 @@ async fn a_lease_that_the_remote_tier_refuses_to_talk_about_is_no_reason_to_wait
     });
     assert_eq!(soon(a.get_or_load("lying", seven)).await.unwrap(), 7);
 }
+
+/// The memory tier of a caller who is held up right after his look.
+struct SlowLook {
+    memory: turbocache::tier::Moka,
+    pause: parking_lot::Mutex<Option<Pause>>,
+}
+
+/// Says that it has begun, and waits for its end.
+type Pause = (std::sync::mpsc::Sender<()>, std::sync::mpsc::Receiver<()>);
+
+impl turbocache::tier::MemoryTier for SlowLook {
+    fn get(&self, key: &[u8]) -> Option<turbocache::entry::Entry> {
+        let found = self.memory.get(key);
+        let pause = self.pause.lock().take();
+        if let Some((looked, go_on)) = pause {
+            looked.send(()).unwrap();
+            go_on.recv().unwrap();
+        }
+        found
+    }
+
+    fn insert(&self, key: &[u8], entry: turbocache::entry::Entry) {
+        self.memory.insert(key, entry);
+    }
+
+    fn remove(&self, key: &[u8]) -> Option<turbocache::entry::Entry> {
+        self.memory.remove(key)
+    }
+
+    fn sweep(&self, dead: &dyn Fn(&[u8], &turbocache::entry::Entry) -> bool) {
+        self.memory.sweep(dead);
+    }
+
+    fn settle(&self) {
+        self.memory.settle();
+    }
+
+    fn entries(&self) -> u64 {
+        self.memory.entries()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.memory.bytes()
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_looked_before_a_load_ended_and_asks_after_it_makes_no_second_load() {
+    let memory = Arc::new(SlowLook {
+        memory: turbocache::tier::Moka::new(1 << 20),
+        pause: parking_lot::Mutex::default(),
+    });
+    let builder = Cache::builder();
+    let parts = turbocache::engine::Parts {
+        memory: memory.clone(),
+        ..turbocache::engine::Parts::local(builder.options(), tokio::runtime::Handle::current())
+    };
+    let cache = builder.build_on(parts).unwrap();
+    let space = space(&cache);
+    let Lookup::Load(lease, _) = answer(|done| space.lookup("k", done)).await else {
+        panic!("a lease");
+    };
+    let (looked, has_looked) = std::sync::mpsc::channel();
+    let (go_on, goes_on) = std::sync::mpsc::channel();
+    *memory.pause.lock() = Some((looked, goes_on));
+    let (sender, answered) = oneshot::channel();
+    let caller = std::thread::spawn({
+        let space = space.clone();
+        move || space.lookup("k", Box::new(move |lookup| drop(sender.send(lookup))))
+    });
+    has_looked.recv().unwrap();
+    answer(|done| space.fill(lease, crate::invalidation::write(b"7", &[]), done))
+        .await
+        .unwrap();
+    go_on.send(()).unwrap();
+    assert!(matches!(soon(answered).await.unwrap(), Lookup::Hit(_)));
+    caller.join().unwrap();
+    assert_eq!(loads(cache.engine()), 1);
+}

@@ -220,21 +220,15 @@ async fn a_value_ends_remotely_when_its_ttl_and_grace_do() {
     })
     .await;
     assert_eq!(a.get::<u8>("k").await.unwrap(), None);
-    a.set_with(
-        "k",
-        &1,
-        &WriteOptions {
-            ttl: Some(Duration::MAX),
-            ..short
-        },
-    )
-    .await
-    .unwrap();
-    assert_eq!(
-        server.command([b"PTTL", b"tc:{shop:k}:v"]),
-        Reply::Number(-1),
-        "for ever"
-    );
+    for endless in [Duration::MAX, Duration::from_millis(i64::MAX as u64)] {
+        let ttl = Some(endless);
+        a.set_with("k", &1, &WriteOptions { ttl, ..short.clone() })
+            .await
+            .unwrap();
+        let life = server.command([b"PTTL", b"tc:{shop:k}:v"]);
+        assert_eq!(life, Reply::Number(-1), "for ever");
+        a.delete("k").await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -318,4 +312,27 @@ async fn close_waits_until_writes_have_arrived_and_others_were_told() {
     eventually("A listens no more", async || listening() == listeners(1)).await;
     drop(b);
     eventually("nor does B", async || listening() == listeners(0)).await;
+}
+
+#[test]
+fn what_was_said_before_close_is_heard_though_the_process_ends_at_once() {
+    let server = RedisServer::start();
+    let listening = tokio::runtime::Runtime::new().unwrap();
+    let b = listening.block_on(join(&server));
+    let heard = || b.engine().counters().events_received.value();
+    for _ in 0..5 {
+        // A process whose threads are gone the moment after.
+        let ending = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let before = heard();
+        ending.block_on(async {
+            let a = join(&server).await;
+            space(&a).delete("k", Box::new(drop));
+            a.close().await;
+        });
+        drop(ending);
+        listening.block_on(eventually("B was told", async || heard() > before));
+    }
 }
