@@ -37,29 +37,25 @@ ${table(['scenario', 'figure', 'ours', 'peer', 'its', 'ours/its', 'at most', '']
 /** Every scenario in which a peer was faster or smaller in the first figure, whatever it does or does not do for that. */
 function losses({ results }) {
   const rows = results.flatMap(({ title, columns, contestants }) => {
-    const [figure] = Object.keys(columns);
-    const counting = contestants.filter((contestant) => figureRefusals(contestant, figure).length === 0);
-    const ours = best(counting.filter(isOurs), figure);
+    const [[figure, unit]] = Object.entries(columns);
+    const value = ({ figures }) => figures[figure].median;
+    const counting = contestants
+      .filter((contestant) => figureRefusals(contestant, figure).length === 0)
+      .toSorted((a, b) => value(a) - value(b));
+    const ours = counting.find(isOurs);
     if (ours === undefined) return [];
-    return counting
-      .filter((each) => !isOurs(each) && each.figures[figure].median < ours.figures[figure].median)
-      .map((each) => {
-        const [lost, won] = [ours, each].map(({ figures }) => figures[figure].median);
-        return [
-          title,
-          ours.name,
-          `${number(lost)} ${columns[figure]}`,
-          each.name,
-          number(won),
-          `${number(lost / won)} ×`,
-        ];
-      });
+    const better = counting.slice(0, counting.indexOf(ours));
+    if (better.length === 0) return [];
+    const shown = better.map(
+      (each) => `${each.name} ${number(value(each))} (ours ${number(value(ours) / value(each))} ×)`,
+    );
+    return [[title, `${ours.name} ${number(value(ours))} ${unit}`, shown.join('<br>')]];
   });
   return `## Where we lose
 
-Our best contestant of the scenario beside each peer that was better.
+Our best contestant of a scenario, and every peer that was better.
 
-${table(['scenario', 'our best', '', 'better', '', 'ours/its'], rows)}
+${table(['scenario', 'our best', 'better'], rows)}
 `;
 }
 
@@ -81,8 +77,6 @@ ${table(['', ...Object.entries(columns).map(([figure, unit]) => `${figure}, ${un
 }
 
 const isOurs = ({ name }) => name.startsWith('turbocache');
-const best = (contestants, figure) =>
-  contestants.toSorted((a, b) => a.figures[figure].median - b.figures[figure].median)[0];
 
 function table(head, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;
