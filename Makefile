@@ -63,8 +63,9 @@ native: dist/.built
 redis:
 	@scripts/ensure-redis.sh
 
-dist/.built: $(TYPESCRIPT) index.d.ts tsconfig.json $(MODULES)
+dist/.built: $(TYPESCRIPT) index.d.ts tsconfig.json scripts/bundle-client.mjs $(MODULES)
 	@$(BIN)/tsc -p .
+	@node scripts/bundle-client.mjs
 	@touch $@
 
 $(CITIES): $(CITIES_SOURCES) examples/cities/tsconfig.json dist/.built
