@@ -46,8 +46,9 @@ ${drawn.join('\n')}
 }
 
 function draw({ name, columns, contestants }) {
-  const [[figure, unit]] = Object.entries(columns);
+  const [[figure, measured]] = Object.entries(columns);
   const longest = Math.max(...contestants.map(({ figures }) => figures[figure]?.median ?? 0));
+  const [unit, divisor] = scaleOf(measured, longest);
   const what = figure === 'wall' ? 'an operation' : figure;
   const bars = contestants.map((contestant, index) => {
     const y = 14 + index * BAR;
@@ -58,9 +59,15 @@ function draw({ name, columns, contestants }) {
     const length = Math.max(1, (value / longest) * LONGEST);
     const look = contestant.name.startsWith('turbocache') ? 'ours' : 'bar';
     const bar = `<rect class="${look}" x="${NAMES}" y="${y + 3}" width="${length.toFixed(1)}" height="${BAR - 7}" rx="2"/>`;
-    return label + bar + text(NAMES + length + 6, y + 14, `${number(value)} ${unit}`, 'class="quiet"');
+    return label + bar + text(NAMES + length + 6, y + 14, `${number(value / divisor)} ${unit}`, 'class="quiet"');
   });
   return `${text(0, 4, `${PANELS[name]}: ${unit} ${what}`, 'font-weight="600"')}\n${bars.join('\n')}`;
+}
+
+/** The unit in which the longest bar of a panel has few digits. */
+function scaleOf(unit, longest) {
+  if (unit !== 'ns' || longest < 50_000) return [unit, 1];
+  return longest < 5e6 ? ['µs', 1e3] : ['ms', 1e6];
 }
 
 const text = (x, y, words, look) => `<text x="${x.toFixed(1)}" y="${y}" ${look}>${escaped(words)}</text>`;
