@@ -23,6 +23,7 @@ async fn find_user(id: u32) -> Result<User, std::io::Error> {
     })
 }
 
+/// Runs by itself, without a server.
 #[tokio::main]
 pub async fn main() -> Result<(), Box<dyn Error>> {
     // With `.redis("redis://127.0.0.1:6379")` other processes share it, and hear what is invalidated.

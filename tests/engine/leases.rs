@@ -375,8 +375,8 @@ impl turbocache::tier::MemoryTier for SlowLook {
         let found = self.memory.get(key);
         let pause = self.pause.lock().take();
         if let Some((looked, go_on)) = pause {
-            looked.send(()).unwrap();
-            go_on.recv().unwrap();
+            looked.send(()).expect("the test waits");
+            go_on.recv().expect("the test goes on");
         }
         found
     }
