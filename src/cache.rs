@@ -99,6 +99,9 @@ impl Cache {
     /// The fresh value, or `None`. A tier that fails is a miss.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         self.space.check_key(key)?;
+        if let Some(value) = self.peek(key) {
+            return Ok(Some(value));
+        }
         let (sender, answer) = oneshot::channel();
         self.space.value(key, Box::new(move |value| drop(sender.send(value))));
         let value = answer.await.map_err(|_| closed())?;
@@ -203,6 +206,9 @@ impl Cache {
         Fut: Future<Output = Result<T, E>>,
     {
         self.space.check_key(key)?;
+        if let Some(value) = self.peek(key) {
+            return Ok(value);
+        }
         let loading = Loading::enter(&self.space, key)?;
         let (sender, answer) = oneshot::channel();
         let space = self.space.clone();

@@ -281,10 +281,5 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function backgroundFailure(key: string, cause: unknown): TurboCacheError {
   const message = `The loader of key '${key}' failed and nobody was told, because an older value was served.`;
-  return new TurboCacheError('E_TURBOCACHE_ARGUMENT', message, {
-    option: 'loader',
-    key,
-    expected: 'a loader that succeeds',
-    cause,
-  });
+  return new TurboCacheError('E_TURBOCACHE_LOADER', message, { key, cause });
 }

@@ -70,7 +70,7 @@ impl Engine {
         serializer: SerializerId,
         done: LookupDone,
     ) {
-        let peek = self.peek(namespace, key);
+        let peek = self.look(namespace, key);
         let local = peek.found.filter(|found| found.entry.serializer == serializer);
         let stale = match local {
             Some(found) if !found.is_stale() => return done(Lookup::Hit(found)),

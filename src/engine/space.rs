@@ -74,16 +74,22 @@ impl Space {
         self.serializer
     }
 
-    /// Looks into the memory tier, at once.
+    /// Looks into the memory tier, at once. Hosts look before they ask for more; this look is the one that is counted.
     pub fn peek(&self, key: &str) -> Peek {
         let mut peek = self.engine.peek(&self.namespace, key);
         peek.found = peek.found.filter(|found| self.engine.speaks(found, self.serializer));
         peek
     }
 
+    fn look(&self, key: &str) -> Peek {
+        let mut peek = self.engine.look(&self.namespace, key);
+        peek.found = peek.found.filter(|found| found.entry.serializer == self.serializer);
+        peek
+    }
+
     /// The value in memory or remotely, fresh or in its grace.
     pub fn read(&self, key: &str, done: Box<dyn FnOnce(Option<Found>) + Send>) {
-        let peek = self.peek(key);
+        let peek = self.look(key);
         match peek.found {
             Some(found) if !found.is_stale() => return done(Some(found)),
             stale if !self.engine.outbox.is_remote() => return done(stale),

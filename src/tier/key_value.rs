@@ -47,6 +47,15 @@ pub struct KeyValue<S> {
     answered: AtomicBool,
 }
 
+enum Step {
+    /// One item for the store.
+    Store(KeyValueItem),
+    /// Decided here.
+    Answer(bool),
+    /// Several steps.
+    More,
+}
+
 #[derive(Serialize, Deserialize, Default)]
 struct SavedState {
     incarnation: u64,
@@ -76,12 +85,16 @@ impl<S: KeyValueStore> KeyValue<S> {
     }
 
     async fn saved_state(&self) -> Result<SavedState> {
+        match self.stored_state().await? {
+            Some(state) => Ok(state),
+            None => self.new_incarnation().await,
+        }
+    }
+
+    async fn stored_state(&self) -> Result<Option<SavedState>> {
         let stored = self.one(KeyValueItem::Get(self.state_name.clone())).await?;
         let saved = stored.and_then(|stored| serde_json::from_slice::<SavedState>(&stored.envelope).ok());
-        match saved {
-            Some(saved) if saved.incarnation != 0 => Ok(saved),
-            _ => self.new_incarnation().await,
-        }
+        Ok(saved.filter(|saved| saved.incarnation != 0))
     }
 
     async fn new_incarnation(&self) -> Result<SavedState> {
@@ -90,7 +103,8 @@ impl<S: KeyValueStore> KeyValue<S> {
             ..SavedState::default()
         };
         self.save(&fresh).await?;
-        Ok(fresh)
+        // Somebody else may begin one in the same moment: what the store says afterwards counts for both.
+        Ok(self.stored_state().await?.unwrap_or(fresh))
     }
 
     async fn save(&self, state: &SavedState) -> Result<()> {
@@ -123,27 +137,52 @@ impl<S: KeyValueStore> KeyValue<S> {
         self.leases.lock().get(&key.lease_name()) == Some(&token)
     }
 
-    async fn execute_one(&self, request: RemoteRequest) -> Result<RemoteReply> {
-        Ok(match request {
-            RemoteRequest::State { fields } => RemoteReply::State(self.saved_state().await?.pick(&fields)),
-            RemoteRequest::Raise { fields } => RemoteReply::State(self.raise(&fields).await?.pick(&fields)),
-            RemoteRequest::Read { key } => RemoteReply::Value(self.one(KeyValueItem::Get(key.value_name())).await?),
-            RemoteRequest::ReadBytes { key } => {
-                let stored = self.one(KeyValueItem::Get(key.value_name())).await?;
-                RemoteReply::Bytes(stored.map(|stored| stored.envelope))
+    /// What a request comes to. Leases change here, in the order of the requests.
+    fn step(&self, request: &RemoteRequest) -> Step {
+        match request {
+            RemoteRequest::Read { key } | RemoteRequest::ReadBytes { key } => {
+                Step::Store(KeyValueItem::Get(key.value_name()))
             }
             RemoteRequest::Write { key, envelope, life } => {
-                self.revoke(&key);
-                self.one(KeyValueItem::Set(key.value_name(), envelope, life)).await?;
-                RemoteReply::Done(true)
+                self.revoke(key);
+                Step::Store(KeyValueItem::Set(key.value_name(), envelope.clone(), *life))
             }
             RemoteRequest::Remove { key } => {
-                self.revoke(&key);
-                RemoteReply::Done(self.one(KeyValueItem::Delete(key.value_name())).await?.is_some())
+                self.revoke(key);
+                Step::Store(KeyValueItem::Delete(key.value_name()))
             }
+            RemoteRequest::Fill {
+                key,
+                token,
+                envelope,
+                life,
+            } if self.give_back(key, *token) => {
+                Step::Store(KeyValueItem::Set(key.value_name(), envelope.clone(), *life))
+            }
+            RemoteRequest::Fill { .. } => Step::Answer(false),
+            RemoteRequest::Renew { key, token, .. } => Step::Answer(self.holds(key, *token)),
+            RemoteRequest::Unlease { key, token } => Step::Answer(self.give_back(key, *token)),
+            _ => Step::More,
+        }
+    }
+
+    /// Ends the lease, if it is this one's.
+    fn give_back(&self, key: &RemoteKey, token: Token) -> bool {
+        let held = self.holds(key, token);
+        if held {
+            self.revoke(key);
+        }
+        held
+    }
+
+    /// The requests that need an answer of the store before they know what to do.
+    async fn execute_one(&self, request: &RemoteRequest) -> Result<RemoteReply> {
+        match request {
+            RemoteRequest::State { fields } => Ok(RemoteReply::State(self.saved_state().await?.pick(fields))),
+            RemoteRequest::Raise { fields } => Ok(RemoteReply::State(self.raise(fields).await?.pick(fields))),
             RemoteRequest::Expire { key } => {
-                self.revoke(&key);
-                RemoteReply::Done(self.expire(&key).await?)
+                self.revoke(key);
+                self.expire(key).await.map(RemoteReply::Done)
             }
             RemoteRequest::Lease {
                 key,
@@ -151,35 +190,15 @@ impl<S: KeyValueStore> KeyValue<S> {
                 unless_value,
                 ..
             } => {
-                if unless_value && let Some(stored) = self.one(KeyValueItem::Get(key.value_name())).await? {
+                if *unless_value && let Some(stored) = self.one(KeyValueItem::Get(key.value_name())).await? {
                     return Ok(RemoteReply::Value(Some(stored)));
                 }
                 // The engine asks once a process: an older holder is one whose load nobody joins any more.
-                self.leases.lock().insert(key.lease_name(), token);
-                RemoteReply::Granted
+                self.leases.lock().insert(key.lease_name(), *token);
+                Ok(RemoteReply::Granted)
             }
-            RemoteRequest::Renew { key, token, .. } => RemoteReply::Done(self.holds(&key, token)),
-            RemoteRequest::Unlease { key, token } => {
-                let held = self.holds(&key, token);
-                if held {
-                    self.revoke(&key);
-                }
-                RemoteReply::Done(held)
-            }
-            RemoteRequest::Fill {
-                key,
-                token,
-                envelope,
-                life,
-            } => {
-                if !self.holds(&key, token) {
-                    return Ok(RemoteReply::Done(false));
-                }
-                self.revoke(&key);
-                self.one(KeyValueItem::Set(key.value_name(), envelope, life)).await?;
-                RemoteReply::Done(true)
-            }
-        })
+            _ => Err(Error::new(ErrorKind::Unsupported, "a store cannot do this")),
+        }
     }
 
     async fn expire(&self, key: &RemoteKey) -> Result<bool> {
@@ -200,46 +219,47 @@ impl<S: KeyValueStore> KeyValue<S> {
         }
     }
 
-    /// Executes in order; runs of reads and of nothing else go to the store together.
+    /// Executes in order; what can go to the store together does.
     async fn execute_all(&self, batch: Vec<RemoteRequest>) -> Replies {
         let mut replies = Vec::with_capacity(batch.len());
-        let mut reads = Vec::new();
-        for request in batch {
-            match &request {
-                RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => reads.push(request),
-                _ => {
-                    self.read_together(&mut reads, &mut replies).await;
-                    replies.push(self.execute_one(request).await);
+        let mut run = Vec::new();
+        for request in &batch {
+            match self.step(request) {
+                Step::Store(item) => run.push((request, item)),
+                step => {
+                    self.store_together(&mut run, &mut replies).await;
+                    replies.push(match step {
+                        Step::Answer(yes) => Ok(RemoteReply::Done(yes)),
+                        _ => self.execute_one(request).await,
+                    });
                 }
             }
         }
-        self.read_together(&mut reads, &mut replies).await;
+        self.store_together(&mut run, &mut replies).await;
         replies
     }
 
-    async fn read_together(&self, reads: &mut Vec<RemoteRequest>, replies: &mut Replies) {
-        if reads.is_empty() {
+    async fn store_together(&self, run: &mut Vec<(&RemoteRequest, KeyValueItem)>, replies: &mut Replies) {
+        if run.is_empty() {
             return;
         }
-        let names = reads.iter().filter_map(|read| match read {
-            RemoteRequest::Read { key } | RemoteRequest::ReadBytes { key } => Some(KeyValueItem::Get(key.value_name())),
-            _ => None,
-        });
-        match self.store.execute(names.collect()).await {
+        let (requests, items): (Vec<_>, Vec<_>) = run.drain(..).unzip();
+        match self.store.execute(items).await {
             Ok(answers) => {
                 self.answered.store(true, Ordering::Relaxed);
                 let mut answers = answers.into_iter();
-                replies.extend(reads.iter().map(|read| {
+                replies.extend(requests.into_iter().map(|request| {
                     let stored = answers.next().flatten();
-                    Ok(match read {
+                    Ok(match request {
+                        RemoteRequest::Read { .. } => RemoteReply::Value(stored),
                         RemoteRequest::ReadBytes { .. } => RemoteReply::Bytes(stored.map(|stored| stored.envelope)),
-                        _ => RemoteReply::Value(stored),
+                        RemoteRequest::Remove { .. } => RemoteReply::Done(stored.is_some()),
+                        _ => RemoteReply::Done(true),
                     })
                 }));
             }
-            Err(error) => replies.extend(reads.iter().map(|_| Err(error.clone()))),
+            Err(error) => replies.extend(requests.iter().map(|_| Err(error.clone()))),
         }
-        reads.clear();
     }
 }
 

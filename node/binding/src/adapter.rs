@@ -18,6 +18,9 @@ use turbocache::{Error, ErrorKind, Result};
 /// Deadline of one batch: adapters talk to databases, not to a cache server next door.
 pub const DEADLINE: Duration = Duration::from_secs(2);
 
+/// Batches are numbered from here on, requests from 1: both name large values.
+const FIRST_BATCH: u32 = 1 << 30;
+
 /// Bytes before key and value of an item: kind, key bytes, value bytes, unused, ttl.
 const ITEM: usize = 24;
 /// Bytes before the value of a reply item: yes, value bytes, ttl.
@@ -64,7 +67,7 @@ impl KeyValueStore for JavaScriptStore {
     fn execute(&self, items: Vec<KeyValueItem>) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>> {
         Box::pin(async move {
             let batches = &self.0;
-            let id = batches.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+            let id = FIRST_BATCH | (batches.last.fetch_add(1, Ordering::Relaxed) % FIRST_BATCH);
             let (sender, reply) = oneshot::channel();
             batches.waiting.lock().insert(id, (items.len(), sender));
             let _forget = Forget { batches, id };
