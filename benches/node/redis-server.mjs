@@ -17,6 +17,7 @@ export async function startRedis() {
   });
   return {
     port,
+    pid: child.pid,
     url: `redis://127.0.0.1:${port}`,
     async stop() {
       process.off('exit', kill);

@@ -64,6 +64,11 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
     assert.equal(state(contestant('ours', ...steady), contestant('peer', ...wild)), 'refused');
   });
 
+  it('a target is refused when other processes took a part of the machine', () => {
+    const disturbed = { ...contestant('peer', 100, 100, 100), disturbed: 0.3 };
+    assert.equal(state(contestant('ours', 100, 100, 100), disturbed), 'refused');
+  });
+
   it('a ratio above its target fails', () => {
     assert.equal(state(contestant('ours', 112, 112, 112), contestant('peer', 100, 100, 100)), 'fail');
   });

@@ -4,6 +4,9 @@ import { isTooLoaded } from './machine.mjs';
 /** Median absolute deviation over median above which a figure says more about the machine than about the cache. */
 export const LARGEST_SPREAD = 0.25;
 
+/** Share of the machine that other processes may take while a scenario is measured. */
+export const LARGEST_DISTURBANCE = 0.15;
+
 /** Reasons that hold for the whole run. */
 export function runRefusals({ machine, versionFaults }) {
   if (!isTooLoaded(machine)) return versionFaults;
@@ -11,8 +14,11 @@ export function runRefusals({ machine, versionFaults }) {
 }
 
 /** Reasons not to use this contestant's figure. */
-export function figureRefusals({ name, fault, figures }, figure) {
+export function figureRefusals({ name, fault, disturbed = 0, figures }, figure) {
   if (fault !== undefined) return [`${name} ${fault.split('\n')[0]}`];
+  if (disturbed > LARGEST_DISTURBANCE) {
+    return [`other processes took ${percent(disturbed)} of the machine, the bound is ${percent(LARGEST_DISTURBANCE)}`];
+  }
   const { spread } = figures[figure];
   if (spread <= LARGEST_SPREAD) return [];
   return [`the rounds of ${name} spread by ${percent(spread)}, the bound is ${percent(LARGEST_SPREAD)}`];

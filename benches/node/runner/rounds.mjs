@@ -1,4 +1,5 @@
 import { startRedis } from '../redis-server.mjs';
+import { watchNeighbours } from './neighbours.mjs';
 import { Seat } from './seat.mjs';
 import { summarise } from './spread.mjs';
 
@@ -27,16 +28,18 @@ export async function measure(scenario, stage) {
     // Together: it takes long, and is not measured.
     await Promise.all(seats.map((seat) => seat.open()));
     for (const seat of seats) await seat.warmUp();
+    const neighbours = watchNeighbours([...seats, ...(redis ? [redis] : [])].map(({ pid }) => pid));
     const rounds = scenario.rounds?.(stage) ?? stage.rounds;
     for (let round = 0; round < rounds; round++) {
       for (let turn = 0; turn < seats.length; turn++) await seats[(turn + round) % seats.length].turn();
     }
+    const disturbed = neighbours();
     return {
       name: scenario.name,
       title: scenario.title,
       columns: columnsOf(scenario),
       rounds,
-      contestants: seats.map(outcome),
+      contestants: seats.map((seat) => outcome(seat, disturbed)),
     };
   } finally {
     await Promise.all(seats.map((seat) => seat.close()));
@@ -46,8 +49,8 @@ export async function measure(scenario, stage) {
 
 export const columnsOf = ({ columns }) => columns ?? { wall: 'ns', cpu: 'ns', loop: 'ns' };
 
-function outcome({ name, operations, turns, fault }) {
+function outcome({ name, operations, turns, fault }, disturbed) {
   const figures = {};
   for (const figure of Object.keys(turns[0] ?? {})) figures[figure] = summarise(turns.map((turn) => turn[figure]));
-  return { name, operations, fault, figures };
+  return { name, operations, fault, disturbed, figures };
 }

@@ -19,6 +19,10 @@ export class Seat {
     this.#process = fork(program, [module, name, String(index), JSON.stringify(settings)]);
   }
 
+  get pid() {
+    return this.#process.pid;
+  }
+
   async open() {
     await this.#ask('open');
   }
