@@ -22,12 +22,20 @@ pub struct Namespace {
     pub floors: Box<[Box<str>]>,
     /// Exact generation, for the memory tier: unlike `index` it is shared with nobody.
     generation: AtomicU64,
+    /// Clears that callers of this process have asked for.
+    clears: AtomicU64,
 }
 
 impl Namespace {
     /// Counts the clears of this namespace and its ancestors.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Counts the clears that callers of this process have asked for, here or in an ancestor: the generation without what
+    /// is dropped out of doubt, or because others say so.
+    pub fn clears(&self) -> u64 {
+        self.clears.load(Ordering::SeqCst)
     }
 
     /// The tags with every place where one of them can be invalidated. `None` for no tags.
@@ -103,6 +111,7 @@ impl Namespaces {
                         .map(clear_field)
                         .collect(),
                     generation: AtomicU64::new(0),
+                    clears: AtomicU64::new(0),
                 })
             })
             .clone()
@@ -124,11 +133,25 @@ impl Namespaces {
 
     /// Makes everything of the namespace and of those nested in it old. A namespace opened later has nothing to drop.
     pub fn clear(&self, table: &GenerationTable, path: &str) {
+        self.each_below(path, |namespace| {
+            namespace.generation.fetch_add(1, Ordering::SeqCst);
+            table.lock(namespace.index).bump();
+        });
+    }
+
+    /// The same because a caller asks for it: writes that are under way are old, too.
+    pub fn clear_for_caller(&self, table: &GenerationTable, path: &str) {
+        self.each_below(path, |namespace| {
+            namespace.clears.fetch_add(1, Ordering::SeqCst);
+        });
+        self.clear(table, path);
+    }
+
+    fn each_below(&self, path: &str, visit: impl Fn(&Namespace)) {
         let nested = format!("{path}/");
         for namespace in self.by_path.read().values() {
             if path.is_empty() || *namespace.path == *path || namespace.path.starts_with(&nested) {
-                namespace.generation.fetch_add(1, Ordering::SeqCst);
-                table.lock(namespace.index).bump();
+                visit(namespace);
             }
         }
     }

@@ -54,6 +54,7 @@ impl Engine {
             generation,
             entry,
             lifetime: write.lifetime,
+            clears: namespace.clears(),
             repeats: 0,
         };
         let answer = self.push_set(task, sealed, done);
@@ -105,8 +106,9 @@ impl Engine {
 
     /// Whether nothing has made the written value old: then, and only then, it may be written again with a newer stamp.
     fn is_current(&self, guard: &SlotGuard<'_>, task: &SetTask) -> bool {
-        // A clear or a tag does not move the key's own generation.
-        let stands = task.entry.stamp.namespace == task.namespace.generation() && self.tags.allow(&task.entry);
+        // A clear or a tag does not move the key's own generation. What is dropped out of doubt, or by others, may be written
+        // again: nobody has been told yet that the write is done, so it may as well be the later of the two.
+        let stands = task.clears == task.namespace.clears() && self.tags.allow(&task.entry);
         // Another key of the slot moves it: then the memory tier knows, as long as it holds these very bytes.
         let is_held = || {
             with_memory_key(&task.namespace, &task.key, |key| self.memory.get(key)).is_some_and(|held| {
@@ -193,7 +195,7 @@ impl Engine {
     }
 
     pub(super) fn clear(self: &Arc<Self>, namespace: &Arc<Namespace>, done: WriteDone) {
-        self.namespaces.clear(&self.table, &namespace.path);
+        self.namespaces.clear_for_caller(&self.table, &namespace.path);
         // The root is cleared by a new incarnation, anything below by a floor.
         let fields = namespace.floors.last().cloned().into_iter().collect();
         let (path, again) = (namespace.path.clone(), namespace.path.clone());
@@ -282,6 +284,8 @@ struct SetTask {
     generation: u64,
     entry: Entry,
     lifetime: Lifetime,
+    /// Of its namespace, when it was written.
+    clears: u64,
     repeats: u32,
 }
 
