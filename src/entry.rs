@@ -27,6 +27,11 @@ pub struct Lifetime {
 const LONGEST: u64 = 1 << 48;
 
 impl Lifetime {
+    /// How long a store keeps the bytes, grace included; `None` = without end.
+    pub fn stored(self) -> Option<u64> {
+        (self.ttl != FOREVER).then(|| self.ttl.saturating_add(self.grace))
+    }
+
     /// The same life in times that every tier can reckon with.
     #[must_use]
     pub fn clamped(self) -> Self {

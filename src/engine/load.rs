@@ -10,12 +10,11 @@
 //! | [`Engine::release`] (failed, skipped, cancelled, host gone) | the next one gets a lease | there is none |
 
 use crate::engine::Engine;
+use crate::engine::answers::{Capture, FillDone, FillOutcome, Found, LeaseId, Lookup, LookupDone, Write};
 use crate::engine::load_table::{Load, Phase, Table, Waiter};
 use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::BatchState;
-use crate::engine::read::{Capture, Found, ReadAnswer};
-use crate::engine::space::Write;
-use crate::engine::write::life;
+use crate::engine::read::ReadAnswer;
 use crate::entry::{Entry, SerializerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Change;
@@ -25,35 +24,6 @@ use crate::tier::{RemoteReply, RemoteRequest, Stored, Token};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Names one lease of this engine. Never reused; fits a JavaScript number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LeaseId(pub u64);
-
-/// The answer of a lookup.
-#[derive(Debug)]
-pub enum Lookup {
-    /// A fresh value, from a tier or from somebody's load.
-    Hit(Found),
-    /// A value in its grace. With a lease this caller shall load, without one somebody else does.
-    Stale(Found, Option<(LeaseId, Capture)>),
-    /// No value: this caller shall load.
-    Load(LeaseId, Capture),
-    /// Only for a refresh: somebody else is at it already.
-    Nothing,
-}
-
-/// What became of a loaded value.
-#[derive(Debug)]
-pub enum FillOutcome {
-    /// It is in the tiers, and may be kept by the host.
-    Stored(Found),
-    /// Something was invalidated meanwhile, or the lease was lost: it may be returned, and kept by nobody.
-    Refused,
-}
-
-pub(in crate::engine) type LookupDone = Box<dyn FnOnce(Lookup) + Send>;
-pub(super) type FillDone = Box<dyn FnOnce(Result<FillOutcome>) + Send>;
 
 /// The loads of an engine.
 #[derive(Default)]
@@ -392,7 +362,7 @@ impl Engine {
             envelope: self.seal(&key, &entry, write.lifetime, born),
             key,
             token,
-            life: life(write.lifetime),
+            life: write.lifetime.stored(),
         };
         let engine = Arc::clone(self);
         let finish = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {

@@ -1,9 +1,8 @@
 //! The loads of an engine that are under way: who waits for which, and which one the callers of a key join.
 
 use crate::clock::Millis;
-use crate::engine::load::{LeaseId, LookupDone};
+use crate::engine::answers::{Capture, Found, LeaseId, LookupDone};
 use crate::engine::namespaces::Namespace;
-use crate::engine::read::{Capture, Found};
 use crate::engine::with_memory_key;
 use crate::entry::SerializerId;
 use crate::key::RemoteKey;

@@ -6,6 +6,7 @@
 
 pub mod generation;
 
+mod answers;
 mod flights;
 mod housekeeping;
 mod inbound;
@@ -18,9 +19,10 @@ mod space;
 mod tags;
 mod write;
 
-pub use load::{FillOutcome, LeaseId, Lookup};
-pub use read::{Capture, Found, Peek, ValueDone};
-pub use space::{Space, Write};
+pub use answers::{
+    Capture, FillDone, FillOutcome, Found, LeaseId, Lookup, LookupDone, Peek, ValueDone, Write, WriteDone,
+};
+pub use space::Space;
 
 use crate::bus::{Bus, NoBus};
 use crate::clock::{Clock, SystemClock};

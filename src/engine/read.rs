@@ -2,6 +2,7 @@
 
 use crate::clock::{FOREVER, Millis};
 use crate::codec::envelope::{self, Envelope};
+use crate::engine::answers::{Capture, Found, Peek, ValueDone};
 use crate::engine::flights::Joined;
 use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::BatchState;
@@ -12,57 +13,8 @@ use crate::key::RemoteKey;
 use crate::tier::{RemoteReply, RemoteRequest, Stored};
 use std::sync::Arc;
 
-/// The generations of a key as they stood before the layer below was read.
-#[derive(Debug, Clone, Copy)]
-pub struct Capture {
-    /// Slot of the key.
-    pub slot: u32,
-    /// What an entry made from the read is stamped with.
-    pub stamp: Stamp,
-    /// Low 32 bits of the namespace's generation in the table, as a mirror shows it.
-    pub namespace_word: u32,
-}
-
-/// A value that may be served.
-#[derive(Debug, Clone)]
-pub struct Found {
-    /// The value.
-    pub entry: Entry,
-    /// For a host's hot tier: what must still stand in the mirror when it serves the value again.
-    pub capture: Capture,
-    /// The same for each tag: (index, low 32 bits of the generation).
-    pub tag_words: Vec<(u32, u32)>,
-    /// It came from the remote tier or a loader, not from memory.
-    pub remote: bool,
-    /// `false`: it may be handed to those who waited, and kept by nobody.
-    pub keepable: bool,
-    /// Milliseconds until stale, negative when stale since; `i64::MAX` = never.
-    pub fresh_for: i64,
-    /// Milliseconds until gone; [`FOREVER`] = never.
-    pub gone_in: u64,
-}
-
-impl Found {
-    /// Whether only its grace keeps it.
-    pub fn is_stale(&self) -> bool {
-        self.fresh_for <= 0
-    }
-}
-
-/// The answer of a synchronous read of the memory tier.
-#[derive(Debug, Clone)]
-pub struct Peek {
-    /// Captured before the look, also for a miss.
-    pub capture: Capture,
-    /// The value, fresh or in its grace.
-    pub found: Option<Found>,
-}
-
 /// Who waits for a remote read.
 pub(super) type Reader = Box<dyn FnOnce(&ReadAnswer) + Send>;
-
-/// Who waits for a value that he does not keep.
-pub type ValueDone = Box<dyn FnOnce(Option<Arc<[u8]>>) + Send>;
 
 /// What a remote read found, with the state that was true before it.
 pub(super) struct ReadAnswer {

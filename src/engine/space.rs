@@ -1,11 +1,10 @@
 //! A namespace of an engine as hosts use it: bytes in, bytes out. The Rust face (`Cache`) and the Node binding stand on it.
 
 use crate::engine::Engine;
-use crate::engine::load::{FillDone, FillOutcome, LeaseId, Lookup, LookupDone};
+use crate::engine::answers::{FillDone, Found, LeaseId, LookupDone, Peek, ValueDone, Write, WriteDone};
 use crate::engine::namespaces::Namespace;
-use crate::engine::read::{Found, Peek, ReadAnswer, ValueDone};
-use crate::engine::write::WriteDone;
-use crate::entry::{Lifetime, SerializerId};
+use crate::engine::read::ReadAnswer;
+use crate::entry::SerializerId;
 use crate::error::{Error, ErrorKind, Result};
 use std::sync::Arc;
 
@@ -13,26 +12,6 @@ use std::sync::Arc;
 pub const MAX_TAGS: usize = 64;
 /// Bytes of one tag at most.
 pub const MAX_TAG_BYTES: usize = 256;
-
-/// A value to store.
-#[derive(Debug, Clone, Copy)]
-pub struct Write<'a> {
-    /// The encoded value.
-    pub payload: &'a [u8],
-    /// How it is encoded.
-    pub serializer: SerializerId,
-    /// How long it lives.
-    pub lifetime: Lifetime,
-    /// Labels by which it can be dropped.
-    pub tags: &'a [&'a str],
-}
-
-impl Write<'_> {
-    fn clamped(self) -> Self {
-        let lifetime = self.lifetime.clamped();
-        Self { lifetime, ..self }
-    }
-}
 
 /// A handle on one namespace. Answers come through callbacks, on any thread, and never while a lock is held.
 #[derive(Clone)]
@@ -119,21 +98,19 @@ impl Space {
     }
 
     /// The core question: is there a value, and if not, who loads?
-    pub fn lookup(&self, key: &str, done: Box<dyn FnOnce(Lookup) + Send>) {
-        self.engine
-            .lookup(&self.namespace, key, self.serializer, done as LookupDone);
+    pub fn lookup(&self, key: &str, done: LookupDone) {
+        self.engine.lookup(&self.namespace, key, self.serializer, done);
     }
 
     /// A lease to reload a value that is still fresh, or [`Lookup::Nothing`] when somebody is at it.
-    pub fn lookup_refresh(&self, key: &str, done: Box<dyn FnOnce(Lookup) + Send>) {
-        self.engine
-            .lookup_refresh(&self.namespace, key, self.serializer, done as LookupDone);
+    pub fn lookup_refresh(&self, key: &str, done: LookupDone) {
+        self.engine.lookup_refresh(&self.namespace, key, self.serializer, done);
     }
 
     /// Answers a lease with the loaded value.
-    pub fn fill(&self, lease: LeaseId, write: Write<'_>, done: Box<dyn FnOnce(Result<FillOutcome>) + Send>) {
+    pub fn fill(&self, lease: LeaseId, write: Write<'_>, done: FillDone) {
         match self.check_value(&write) {
-            Ok(()) => self.engine.fill(lease, write.clamped(), done as FillDone),
+            Ok(()) => self.engine.fill(lease, write.clamped(), done),
             Err(error) => {
                 self.engine.release(lease, true);
                 done(Err(error));
@@ -147,34 +124,32 @@ impl Space {
     }
 
     /// Stores a value in every tier.
-    pub fn set(&self, key: &str, write: Write<'_>, done: Box<dyn FnOnce(Result<bool>) + Send>) {
+    pub fn set(&self, key: &str, write: Write<'_>, done: WriteDone) {
         match self.check_key(key).and_then(|()| self.check_value(&write)) {
-            Ok(()) => self
-                .engine
-                .set(&self.namespace, key, write.clamped(), done as WriteDone),
+            Ok(()) => self.engine.set(&self.namespace, key, write.clamped(), done),
             Err(error) => done(Err(error)),
         }
     }
 
     /// Removes a key from every tier; whether there was something.
-    pub fn delete(&self, key: &str, done: Box<dyn FnOnce(Result<bool>) + Send>) {
-        self.engine.delete(&self.namespace, key, done as WriteDone);
+    pub fn delete(&self, key: &str, done: WriteDone) {
+        self.engine.delete(&self.namespace, key, done);
     }
 
     /// Makes a value stale; whether there was something.
-    pub fn expire(&self, key: &str, done: Box<dyn FnOnce(Result<bool>) + Send>) {
-        self.engine.expire(&self.namespace, key, done as WriteDone);
+    pub fn expire(&self, key: &str, done: WriteDone) {
+        self.engine.expire(&self.namespace, key, done);
     }
 
     /// Drops everything in this namespace and those nested in it.
-    pub fn clear(&self, done: Box<dyn FnOnce(Result<bool>) + Send>) {
-        self.engine.clear(&self.namespace, done as WriteDone);
+    pub fn clear(&self, done: WriteDone) {
+        self.engine.clear(&self.namespace, done);
     }
 
     /// Drops every entry of this namespace, and of those nested in it, that carries one of the tags.
-    pub fn invalidate_tags(&self, tags: &[&str], done: Box<dyn FnOnce(Result<bool>) + Send>) {
+    pub fn invalidate_tags(&self, tags: &[&str], done: WriteDone) {
         match check_tags(tags) {
-            Ok(()) => self.engine.invalidate_tags(&self.namespace, tags, done as WriteDone),
+            Ok(()) => self.engine.invalidate_tags(&self.namespace, tags, done),
             Err(error) => done(Err(error)),
         }
     }

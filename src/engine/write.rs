@@ -2,12 +2,11 @@
 //! then the bump, then the remote change, all under one lock (see `outbox`), and tells the others when the remote tier
 //! has it.
 
-use crate::clock::FOREVER;
 use crate::codec::envelope::Envelope;
+use crate::engine::answers::{Write, WriteDone};
 use crate::engine::generation::SlotGuard;
 use crate::engine::namespaces::{Namespace, tag_field};
 use crate::engine::outbox::BatchState;
-use crate::engine::space::Write;
 use crate::engine::{Engine, with_memory_key};
 use crate::entry::{Entry, Lifetime, Stamp};
 use crate::error::Result;
@@ -16,9 +15,6 @@ use crate::key::RemoteKey;
 use crate::tier::{RemoteReply, RemoteRequest};
 use bytes::Bytes;
 use std::sync::Arc;
-
-/// Called once: whether there was something to change; an error only of the remote tier.
-pub(super) type WriteDone = Box<dyn FnOnce(Result<bool>) + Send>;
 
 impl Engine {
     pub(super) fn set(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, write: Write<'_>, done: WriteDone) {
@@ -79,7 +75,7 @@ impl Engine {
         let request = RemoteRequest::Write {
             key: RemoteKey::new(&task.namespace.full_path, &task.key),
             envelope,
-            life: life(task.lifetime),
+            life: task.lifetime.stored(),
         };
         let (engine, namespace) = (Arc::clone(self), Arc::clone(&task.namespace));
         let finish = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
@@ -261,11 +257,6 @@ impl Engine {
         }
         .encode(key, self.options.compression.as_ref())
     }
-}
-
-/// How long the remote tier keeps the bytes; `None` = without end.
-pub(super) fn life(lifetime: Lifetime) -> Option<u64> {
-    (lifetime.ttl != FOREVER).then(|| lifetime.ttl.saturating_add(lifetime.grace))
 }
 
 /// A write whose stamp is old is repeated so often: where tags are invalidated all the time the state never stands still,

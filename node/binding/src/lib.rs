@@ -10,6 +10,7 @@ mod completions;
 mod engines;
 mod errors;
 mod exports;
+mod host;
 mod key_argument;
 mod layout;
 mod options;

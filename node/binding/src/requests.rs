@@ -2,11 +2,11 @@
 
 use crate::answer::{Answer, Value};
 use crate::errors;
+use crate::host::Host;
 use crate::layout::{HEADER, Status};
-use crate::session::Host;
 use std::sync::Arc;
 use turbocache::clock::FOREVER;
-use turbocache::engine::{FillOutcome, Found, LeaseId, Lookup, Space, Write};
+use turbocache::engine::{FillOutcome, Found, LeaseId, Space, Write};
 use turbocache::entry::Lifetime;
 use turbocache::{Error, ErrorKind, Result};
 
@@ -171,27 +171,6 @@ fn entry(id: u32, found: Option<Found>) -> Answer {
     Answer {
         tag_names,
         ..Answer::found(id, found)
-    }
-}
-
-/// The answer of a lookup, with the lease it brings.
-pub fn looked_up(id: u32, lookup: Lookup) -> Answer {
-    match lookup {
-        Lookup::Hit(found) | Lookup::Stale(found, None) => Answer::found(id, found),
-        Lookup::Stale(found, Some((lease, capture))) => {
-            // What the host keeps after its load belongs to the load's capture, not to the old value's.
-            Answer {
-                lease: Some(lease),
-                capture: Some(capture),
-                ..Answer::found(id, found)
-            }
-        }
-        Lookup::Load(lease, capture) => Answer {
-            lease: Some(lease),
-            capture: Some(capture),
-            ..Answer::new(id, Status::Load)
-        },
-        Lookup::Nothing => Answer::new(id, Status::Miss),
     }
 }
 

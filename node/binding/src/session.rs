@@ -5,18 +5,17 @@ use crate::answer::Answer;
 use crate::completions::Completions;
 use crate::engines;
 use crate::errors::{Thrown, broken_contract, thrown};
+use crate::host::Host;
 use crate::layout::Status;
 use crate::options::Wanted;
 use crate::requests;
 use crate::shared_memory::{HostBuffer, SharedWords};
 use napi::bindgen_prelude::{Int32Array, Uint8Array};
 use napi_derive::napi;
-use parking_lot::Mutex;
-use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use turbocache::engine::generation::MirrorId;
-use turbocache::engine::{Engine, LeaseId, Lookup, Parts, Space};
+use turbocache::engine::{Engine, Parts, Space};
 use turbocache::entry::SerializerId;
 use turbocache::random::SystemRandom;
 use turbocache::tier::KeyValue;
@@ -28,53 +27,6 @@ pub struct Buffers {
     pub mirror: Int32Array,
     pub read: Uint8Array,
     pub complete: Uint8Array,
-}
-
-/// What other threads need of a session. It outlives the session as long as answers are under way.
-pub struct Host {
-    /// The root namespace: leases of all namespaces can be given back through it.
-    root: Space,
-    completions: Arc<Completions>,
-    leases: Mutex<HashSet<LeaseId>>,
-}
-
-impl Host {
-    /// Queues an answer; what comes after the end of the host is dropped.
-    pub fn push(&self, answer: Answer) {
-        let _ = self.completions.push(answer);
-    }
-
-    /// The same for a lookup: a lease that nobody is there to take goes to the next.
-    pub fn push_lookup(&self, id: u32, lookup: Lookup) {
-        let answer = requests::looked_up(id, lookup);
-        if let Some(lease) = answer.lease {
-            self.leases.lock().insert(lease);
-        }
-        if let Err(refused) = self.completions.push(answer)
-            && let Some(lease) = refused.lease
-        {
-            self.give_back(lease);
-        }
-    }
-
-    /// The lease is being answered.
-    pub fn forget_lease(&self, lease: LeaseId) {
-        self.leases.lock().remove(&lease);
-    }
-
-    fn give_back(&self, lease: LeaseId) {
-        self.forget_lease(lease);
-        self.root.release(lease, false);
-    }
-
-    /// The host is gone: others load what it was loading.
-    fn end(&self) {
-        self.completions.close();
-        let leases = std::mem::take(&mut *self.leases.lock());
-        for lease in leases {
-            self.root.release(lease, false);
-        }
-    }
 }
 
 /// See the module. It belongs to the isolate that opened it.
@@ -113,11 +65,7 @@ impl Session {
         let words = SharedWords::new(&mut mirror).ok_or_else(|| broken_contract("the mirror is too short"))?;
         let id = engine.generations().register(Arc::new(words), engine.clock().now());
         let root = Space::open(&engine, "", SerializerId::JSON);
-        let host = Arc::new(Host {
-            root,
-            completions,
-            leases: Mutex::default(),
-        });
+        let host = Arc::new(Host::new(root, completions));
         Ok(Session {
             host,
             batches,
@@ -136,7 +84,7 @@ impl Session {
     pub fn open_namespace(&mut self, path: &str, serializer_id: u32) -> Result<u32, Thrown> {
         let serializer = u8::try_from(serializer_id).map_err(|_| broken_contract("a serializer id is one byte"))?;
         self.spaces
-            .push(Space::open(self.host.root.engine(), path, SerializerId(serializer)));
+            .push(Space::open(self.host.engine(), path, SerializerId(serializer)));
         Ok(self.spaces.len() as u32 - 1)
     }
 
@@ -181,7 +129,7 @@ impl Session {
     /// Executes the requests of a turn; the number of answers that already wait.
     pub fn submit(&self, requests: &[u8], count: u32) -> Result<u32, Thrown> {
         let mut executed = Ok(());
-        let waiting = self.host.completions.without_waking(|| {
+        let waiting = self.host.completions().without_waking(|| {
             executed = self
                 .engine()
                 .together(|| requests::execute(&self.host, &self.spaces, requests, count));
@@ -191,14 +139,14 @@ impl Session {
 
     /// Writes answers into the completion buffer; their number.
     pub fn drain(&mut self) -> u32 {
-        self.host.completions.drain(self.complete.bytes())
+        self.host.completions().drain(self.complete.bytes())
     }
 
     /// A value that did not fit: of the last read (0), or of a completion.
     pub fn take_large(&mut self, request_id: u32) -> Option<Vec<u8>> {
         match request_id {
             0 => self.large_read.take(),
-            id => self.host.completions.take_large(id),
+            id => self.host.completions().take_large(id),
         }
     }
 
@@ -209,7 +157,7 @@ impl Session {
 
     /// The engine.
     pub fn engine(&self) -> &Engine {
-        self.host.root.engine()
+        self.host.engine()
     }
 
     /// When every write has been answered, a completion with id 0 says so, and is the last.
@@ -217,7 +165,7 @@ impl Session {
         self.engine().generations().unregister(self.mirror);
         let host = Arc::clone(&self.host);
         self.runtime.spawn(async move {
-            host.root.engine().idle().await;
+            host.engine().idle().await;
             host.push(Answer::new(0, Status::Done));
         });
     }

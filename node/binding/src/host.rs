@@ -1,0 +1,96 @@
+//! What other threads need of a session: where answers go, and the leases that must not be lost with it.
+
+use crate::answer::Answer;
+use crate::completions::Completions;
+use crate::layout::Status;
+use parking_lot::Mutex;
+use std::collections::HashSet;
+use std::sync::Arc;
+use turbocache::engine::{Engine, LeaseId, Lookup, Space};
+
+/// See the module. It outlives the session as long as answers are under way.
+pub struct Host {
+    /// The root namespace: leases of all namespaces can be given back through it.
+    root: Space,
+    completions: Arc<Completions>,
+    leases: Mutex<HashSet<LeaseId>>,
+}
+
+impl Host {
+    /// A host of this engine's root namespace.
+    pub fn new(root: Space, completions: Arc<Completions>) -> Self {
+        Self {
+            root,
+            completions,
+            leases: Mutex::default(),
+        }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        self.root.engine()
+    }
+
+    /// The queue of answers.
+    pub fn completions(&self) -> &Completions {
+        &self.completions
+    }
+
+    /// Queues an answer; what comes after the end of the host is dropped.
+    pub fn push(&self, answer: Answer) {
+        let _ = self.completions.push(answer);
+    }
+
+    /// The same for a lookup: a lease that nobody is there to take goes to the next.
+    pub fn push_lookup(&self, id: u32, lookup: Lookup) {
+        let answer = looked_up(id, lookup);
+        if let Some(lease) = answer.lease {
+            self.leases.lock().insert(lease);
+        }
+        if let Err(refused) = self.completions.push(answer)
+            && let Some(lease) = refused.lease
+        {
+            self.give_back(lease);
+        }
+    }
+
+    /// The lease is being answered.
+    pub fn forget_lease(&self, lease: LeaseId) {
+        self.leases.lock().remove(&lease);
+    }
+
+    fn give_back(&self, lease: LeaseId) {
+        self.forget_lease(lease);
+        self.root.release(lease, false);
+    }
+
+    /// The host is gone: others load what it was loading.
+    pub fn end(&self) {
+        self.completions.close();
+        let leases = std::mem::take(&mut *self.leases.lock());
+        for lease in leases {
+            self.root.release(lease, false);
+        }
+    }
+}
+
+/// The answer of a lookup, with the lease it brings.
+fn looked_up(id: u32, lookup: Lookup) -> Answer {
+    match lookup {
+        Lookup::Hit(found) | Lookup::Stale(found, None) => Answer::found(id, found),
+        Lookup::Stale(found, Some((lease, capture))) => {
+            // What the host keeps after its load belongs to the load's capture, not to the old value's.
+            Answer {
+                lease: Some(lease),
+                capture: Some(capture),
+                ..Answer::found(id, found)
+            }
+        }
+        Lookup::Load(lease, capture) => Answer {
+            lease: Some(lease),
+            capture: Some(capture),
+            ..Answer::new(id, Status::Load)
+        },
+        Lookup::Nothing => Answer::new(id, Status::Miss),
+    }
+}

@@ -1,0 +1,106 @@
+//! What hosts ask an engine and what it answers: values to store, values found, leases, and how a load ends.
+
+use crate::entry::{Entry, Lifetime, SerializerId, Stamp};
+use crate::error::Result;
+use std::sync::Arc;
+
+/// A value to store.
+#[derive(Debug, Clone, Copy)]
+pub struct Write<'a> {
+    /// The encoded value.
+    pub payload: &'a [u8],
+    /// How it is encoded.
+    pub serializer: SerializerId,
+    /// How long it lives.
+    pub lifetime: Lifetime,
+    /// Labels by which it can be dropped.
+    pub tags: &'a [&'a str],
+}
+
+impl Write<'_> {
+    pub(super) fn clamped(self) -> Self {
+        let lifetime = self.lifetime.clamped();
+        Self { lifetime, ..self }
+    }
+}
+
+/// The generations of a key as they stood before the layer below was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Capture {
+    /// Slot of the key.
+    pub slot: u32,
+    /// What an entry made from the read is stamped with.
+    pub stamp: Stamp,
+    /// Low 32 bits of the namespace's generation in the table, as a mirror shows it.
+    pub namespace_word: u32,
+}
+
+/// A value that may be served.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The value.
+    pub entry: Entry,
+    /// For a host's hot tier: what must still stand in the mirror when it serves the value again.
+    pub capture: Capture,
+    /// The same for each tag: (index, low 32 bits of the generation).
+    pub tag_words: Vec<(u32, u32)>,
+    /// It came from the remote tier or a loader, not from memory.
+    pub remote: bool,
+    /// `false`: it may be handed to those who waited, and kept by nobody.
+    pub keepable: bool,
+    /// Milliseconds until stale, negative when stale since; `i64::MAX` = never.
+    pub fresh_for: i64,
+    /// Milliseconds until gone; [`FOREVER`] = never.
+    pub gone_in: u64,
+}
+
+impl Found {
+    /// Whether only its grace keeps it.
+    pub fn is_stale(&self) -> bool {
+        self.fresh_for <= 0
+    }
+}
+
+/// The answer of a synchronous read of the memory tier.
+#[derive(Debug, Clone)]
+pub struct Peek {
+    /// Captured before the look, also for a miss.
+    pub capture: Capture,
+    /// The value, fresh or in its grace.
+    pub found: Option<Found>,
+}
+
+/// Names one lease of this engine. Never reused; fits a JavaScript number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LeaseId(pub u64);
+
+/// The answer of a lookup.
+#[derive(Debug)]
+pub enum Lookup {
+    /// A fresh value, from a tier or from somebody's load.
+    Hit(Found),
+    /// A value in its grace. With a lease this caller shall load, without one somebody else does.
+    Stale(Found, Option<(LeaseId, Capture)>),
+    /// No value: this caller shall load.
+    Load(LeaseId, Capture),
+    /// Only for a refresh: somebody else is at it already.
+    Nothing,
+}
+
+/// What became of a loaded value.
+#[derive(Debug)]
+pub enum FillOutcome {
+    /// It is in the tiers, and may be kept by the host.
+    Stored(Found),
+    /// Something was invalidated meanwhile, or the lease was lost: it may be returned, and kept by nobody.
+    Refused,
+}
+
+/// Called once with the answer of a lookup.
+pub type LookupDone = Box<dyn FnOnce(Lookup) + Send>;
+/// Called once when the loaded value has been dealt with.
+pub type FillDone = Box<dyn FnOnce(Result<FillOutcome>) + Send>;
+/// Called once: whether there was something to change; an error only of the remote tier, or of what was asked.
+pub type WriteDone = Box<dyn FnOnce(Result<bool>) + Send>;
+/// Called once with a fresh value's bytes, or `None`.
+pub type ValueDone = Box<dyn FnOnce(Option<Arc<[u8]>>) + Send>;
