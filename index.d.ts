@@ -286,7 +286,10 @@ export class CacheManager extends EventEmitter<CacheManagerEvents> implements Ca
   cache(name: string, options?: CacheOptions): Cache;
   namespace(name: string): Cache;
 
-  /** Resolves when the remote tier answers, at once without one. Rejects after `connectTimeout` only when `redis.required` is set. */
+  /**
+   * Resolves when the remote tier answers, at once without one. After `connectTimeout` it resolves all the same, or rejects
+   * when `redis.required` is set.
+   */
   ready(): Promise<void>;
   /** Counters of this manager's engine and of this isolate's hot tier. */
   stats(): CacheStats;
