@@ -8,15 +8,18 @@
  */
 import { parseArgs } from 'node:util';
 import { PEERS } from './peers/packages.mjs';
-import { machine, settle } from './runner/machine.mjs';
+import { calm, machine } from './runner/machine.mjs';
 import { runRefusals } from './runner/refusal.mjs';
 import { printMachine, printScenario } from './runner/report.mjs';
 import { writeResults } from './runner/results.mjs';
-import { measure } from './runner/rounds.mjs';
+import { measureCalmly } from './runner/rounds.mjs';
 import { printVerdicts, verdict } from './runner/verdict.mjs';
 import { installedVersions, versionFaults } from './runner/versions.mjs';
 import { scenarios } from './scenarios/all.mjs';
 import { TARGETS } from './targets.mjs';
+
+// So that what ends with this process does when it is interrupted.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,7 +38,7 @@ const chosen = scenarios.filter(
     positionals.some((wanted) => name.startsWith(wanted)) || (positionals.length === 0 && !(quick && isOptional)),
 );
 
-if (!force) await settle({ atMost: 60_000, say: console.error });
+if (!force) await calm({ atMost: 60_000, alsoLoad: true });
 const start = machine();
 const versions = installedVersions(PEERS);
 const refusals = runRefusals({ machine: start, versionFaults: versionFaults(PEERS) });
@@ -48,7 +51,7 @@ if (refusals.length > 0) {
 
 const results = [];
 for (const scenario of chosen) {
-  const result = await measure(scenario, stage);
+  const result = await measureCalmly(scenario, stage, { force });
   printScenario(result, { force, refusals });
   results.push(result);
 }

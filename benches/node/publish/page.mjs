@@ -6,11 +6,12 @@ export function figuresOf(run) {
   return ['', head(run), targets(run), losses(run), ...run.results.map(scenario), ''].join('\n');
 }
 
-function head({ machine, versions, results }) {
+function head({ machine, versions, results, stage }) {
   const { at, cpu, cores, memory, system, load, node, redis, turbocache, commit } = machine;
   const peers = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const rounds = Math.max(...results.map((result) => result.rounds));
-  return `Measured ${at} on ${cpu}, ${cores} cores, ${memory}, ${system}, load average ${load[0]} at the start, in up to ${rounds}
+  const kind = stage.quick ? ' in a quick run: few and short rounds, small numbers of entries' : '';
+  return `Measured ${at}${kind} on ${cpu}, ${cores} cores, ${memory}, ${system}, load average ${load[0]} at the start, in up to ${rounds}
 rounds. Node ${node}, Redis ${redis} on the same machine, turbocache ${turbocache} at commit ${commit}. Peers: ${peers.join(', ')}.
 `;
 }

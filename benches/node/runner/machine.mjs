@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LARGEST_DISTURBANCE, watchNeighbours } from './neighbours.mjs';
 import { ownVersion } from './versions.mjs';
 
 /** Where and when, for the head of every report. */
@@ -22,11 +23,15 @@ export function machine() {
 
 export const isTooLoaded = ({ load, cores }) => load[0] > cores;
 
-/** A build that has just ended leaves its load behind for a while: waits for it to go, not for ever. */
-export async function settle({ atMost, say }) {
+/**
+ * A build that has just ended leaves its load behind, and neighbours come and go: waits for a second in which they are
+ * quiet and for the load to fall, `atMost` milliseconds in all.
+ */
+export async function calm({ atMost, alsoLoad = false }) {
   const end = Date.now() + atMost;
-  while (isTooLoaded(machine()) && Date.now() < end) {
-    say(`load average ${os.loadavg()[0].toFixed(2)} on ${os.availableParallelism()} cores: waiting for it to fall`);
-    await sleep(10_000);
+  for (let isCalm = false; !isCalm && Date.now() < end;) {
+    const neighbours = watchNeighbours([]);
+    await sleep(1_000);
+    isCalm = neighbours() < LARGEST_DISTURBANCE / 2 && !(alsoLoad && isTooLoaded(machine()));
   }
 }

@@ -1,5 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 
+/** Share of the machine that other processes may take while a scenario is measured. */
+export const LARGEST_DISTURBANCE = 0.15;
+
 /**
  * How much of the machine's CPU time went to processes that are not ours since this was made, stolen time of a virtual
  * machine included: the load average lags by a minute, and even rounds do not show a neighbour who never pauses.

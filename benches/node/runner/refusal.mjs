@@ -1,11 +1,9 @@
 /** When figures may not be compared. Each reason is a sentence; an empty list allows the comparison. */
 import { isTooLoaded } from './machine.mjs';
+import { LARGEST_DISTURBANCE } from './neighbours.mjs';
 
 /** Median absolute deviation over median above which a figure says more about the machine than about the cache. */
 export const LARGEST_SPREAD = 0.25;
-
-/** Share of the machine that other processes may take while a scenario is measured. */
-export const LARGEST_DISTURBANCE = 0.15;
 
 /** Reasons that hold for the whole run. */
 export function runRefusals({ machine, versionFaults }) {

@@ -1,7 +1,18 @@
 import { startRedis } from '../redis-server.mjs';
-import { watchNeighbours } from './neighbours.mjs';
+import { calm } from './machine.mjs';
+import { LARGEST_DISTURBANCE, watchNeighbours } from './neighbours.mjs';
 import { Seat } from './seat.mjs';
 import { summarise } from './spread.mjs';
+
+/** Waits for calm neighbours before a scenario, and gives a disturbed one a second chance; not with `force`. */
+export async function measureCalmly(scenario, stage, { force }) {
+  const atMost = stage.quick ? 3_000 : 20_000;
+  if (!force) await calm({ atMost });
+  const result = await measure(scenario, stage);
+  if (force || stage.quick || result.contestants[0].disturbed <= LARGEST_DISTURBANCE) return result;
+  await calm({ atMost });
+  return measure(scenario, stage);
+}
 
 /**
  * Measures the contestants of a scenario in alternating rounds: each round begins with another one, so that heat and

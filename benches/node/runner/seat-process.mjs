@@ -52,3 +52,6 @@ process.on('message', async (question) => {
     process.send({ name: contestant?.name, fault });
   }
 });
+
+// The runner is gone.
+process.once('disconnect', () => process.exit());
