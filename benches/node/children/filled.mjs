@@ -8,7 +8,9 @@ const entries = Number(count);
 const keyOf = (index) => Buffer.from(`entry:${String(index).padStart(8, '0')}`).toString('latin1');
 // A flat string of its own each time: one made of parts would be counted with its parts.
 const stringOf = (index) => Buffer.from(String(index).padStart(100, 'abcdefghij')).toString('latin1');
-const valueOf = kind === 'string' ? stringOf : userOf;
+// Parsed, as a value from outside is: literals of this file would share their strings.
+const objectOf = (index) => JSON.parse(JSON.stringify(userOf(index)));
+const valueOf = kind === 'string' ? stringOf : objectOf;
 
 const CACHES = {
   async turbocache() {

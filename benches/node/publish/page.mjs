@@ -3,7 +3,8 @@ import { number } from '../runner/report.mjs';
 
 /** The part of the page that a run writes: machine, targets, losses, and every scenario. */
 export function figuresOf(run) {
-  return ['', head(run), targets(run), losses(run), ...run.results.map(scenario), ''].join('\n');
+  const image = '![Bars of the medians, shorter is better](benchmarks.svg)\n';
+  return ['', image, head(run), targets(run), losses(run), ...run.results.map(scenario), ''].join('\n');
 }
 
 function head({ machine, versions, results, stage }) {
