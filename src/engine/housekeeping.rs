@@ -9,11 +9,14 @@ use crate::tier::{RemoteReply, RemoteRequest, RemoteState};
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How far a mirror's clock may lag.
 pub const TICK: Duration = Duration::from_millis(5);
 const WITHOUT_MIRRORS: Duration = Duration::from_millis(100);
 const SWEEP: Duration = Duration::from_secs(10);
+/// The least time between two sweeps.
+const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 /// How often the namespace state is asked for when nobody calls, in milliseconds. It shows that the remote tier was emptied
 /// or is back, and finds a dead connection before a caller does.
 const HEARTBEAT: u64 = 1_000;
@@ -24,7 +27,8 @@ const UNHEARD: u64 = 1_000;
 impl Engine {
     pub(super) fn start_housekeeping(self: &Arc<Self>) {
         self.runtime.spawn(keep_house(Arc::downgrade(self)));
-        self.runtime.spawn(keep_memory(Arc::downgrade(self)));
+        self.runtime
+            .spawn(keep_memory(Arc::downgrade(self), Arc::clone(&self.cleared)));
     }
 
     /// Asks for the namespace state, so that the first write is stamped right.
@@ -43,6 +47,12 @@ impl Engine {
     /// Whether others can change things without this process being told.
     fn is_deaf(&self) -> bool {
         self.bus.is_there() && !self.hears_bus() && self.outbox.state() == RemoteState::Up
+    }
+
+    /// Drops what is held of a namespace and of those nested in it.
+    pub(super) fn drop_held(&self, path: &str) {
+        self.namespaces.clear(&self.table, path);
+        self.cleared.notify_one();
     }
 
     fn sweep(&self) {
@@ -77,7 +87,7 @@ async fn keep_house(engine: Weak<Engine>) {
                 heard = now;
             } else if now.since(heard) >= UNHEARD {
                 heard = now;
-                engine.namespaces.clear(&engine.table, "");
+                engine.drop_held("");
             }
             if engine.table.tick(now) { TICK } else { WITHOUT_MIRRORS }
         };
@@ -86,9 +96,12 @@ async fn keep_house(engine: Weak<Engine>) {
 }
 
 /// Apart from [`keep_house`], and on a thread of its own: with millions of entries a sweep takes longer than a tick.
-async fn keep_memory(engine: Weak<Engine>) {
+///
+/// After a clear at once: the dead entries were popular, and while they stand a full memory tier refuses new ones.
+async fn keep_memory(engine: Weak<Engine>, cleared: Arc<Notify>) {
     loop {
-        tokio::time::sleep(SWEEP).await;
+        tokio::time::sleep(SWEEP_PAUSE).await;
+        let _ = tokio::time::timeout(SWEEP, cleared.notified()).await;
         let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closed()) else {
             return;
         };

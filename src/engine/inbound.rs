@@ -24,14 +24,14 @@ impl Engine {
             },
             // Whatever was said while nobody listened is unknown: nothing that is held can be trusted (law 4).
             Heard::Listening => {
-                self.namespaces.clear(&self.table, "");
+                self.drop_held("");
                 self.hears.store(true, Ordering::SeqCst);
                 // It may be another server, or one that has forgotten: better to know before somebody reads.
                 self.learn_state();
             }
             Heard::Lost => {
                 self.hears.store(false, Ordering::SeqCst);
-                self.namespaces.clear(&self.table, "");
+                self.drop_held("");
             }
         }
     }
@@ -53,7 +53,7 @@ impl Engine {
                 }
             }
             Change::Tags { fields } => self.tags.invalidate(&self.table, &fields),
-            Change::Clear { path } => self.namespaces.clear(&self.table, &path),
+            Change::Clear { path } => self.drop_held(&path),
         }
     }
 }

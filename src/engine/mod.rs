@@ -42,7 +42,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tags::TagFloors;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// What an engine stands on. The defaults are the real ones, without a remote tier.
 pub struct Parts {
@@ -99,6 +99,8 @@ pub struct Engine {
     closed: AtomicBool,
     /// Whether the bus is heard.
     hears: AtomicBool,
+    /// Much of the memory tier has become worthless: time for a sweep.
+    cleared: Arc<Notify>,
     /// Its tasks end when this says so, or is dropped with the engine.
     ending: watch::Sender<bool>,
 }
@@ -129,6 +131,7 @@ impl Engine {
             sequence: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             hears: AtomicBool::new(false),
+            cleared: Arc::default(),
             ending: watch::Sender::new(false),
             options,
             clock,
@@ -244,7 +247,7 @@ impl Engine {
         };
         // The remote tier was emptied, or is another one: what came from the one before is gone.
         if before != 0 && before != incarnation {
-            self.namespaces.clear(&self.table, "");
+            self.drop_held("");
         }
     }
 }

@@ -192,13 +192,14 @@ impl Engine {
 
     pub(super) fn clear(self: &Arc<Self>, namespace: &Arc<Namespace>, done: WriteDone) {
         self.namespaces.clear_for_caller(&self.table, &namespace.path);
+        self.cleared.notify_one();
         // The root is cleared by a new incarnation, anything below by a floor.
         let fields = namespace.floors.last().cloned().into_iter().collect();
         let (path, again) = (namespace.path.clone(), namespace.path.clone());
         self.raise(
             fields,
             done,
-            move |engine| engine.namespaces.clear(&engine.table, &again),
+            move |engine| engine.drop_held(&again),
             Change::Clear { path },
         );
     }

@@ -1,6 +1,6 @@
 //! Without a remote tier, and without any: the same questions, the same answers.
 
-use crate::rig::{World, soon};
+use crate::rig::{World, eventually, soon};
 use std::convert::Infallible;
 use std::time::Duration;
 use turbocache::engine::Parts;
@@ -177,5 +177,29 @@ async fn after_close_nothing_is_kept() {
     assert_eq!(cache.peek::<u8>("k"), None);
     cache.set("k", &1).await.unwrap();
     assert_eq!(cache.peek::<u8>("k"), None);
+    cache.close().await;
+}
+
+#[tokio::test]
+async fn a_full_memory_tier_takes_new_values_soon_after_a_clear() {
+    let cache = Cache::builder().memory_max_bytes(100_000).build().unwrap();
+    for _ in 0..5 {
+        for index in 0..1_000 {
+            let key = format!("old:{index}");
+            cache.set(&key, &index).await.unwrap();
+            cache.get::<u32>(&key).await.unwrap();
+        }
+    }
+    cache.clear().await.unwrap();
+    eventually("the dead entries make room", async || {
+        cache.engine().memory_usage().0 == 0
+    })
+    .await;
+    let fresh: Vec<String> = (0..20).map(|index| format!("new:{index}")).collect();
+    for key in &fresh {
+        cache.set(key, &1).await.unwrap();
+    }
+    cache.engine().memory_usage();
+    assert!(fresh.iter().all(|key| cache.peek::<u32>(key) == Some(1)));
     cache.close().await;
 }
