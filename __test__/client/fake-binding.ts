@@ -1,6 +1,8 @@
 /**
  * An engine in TypeScript that keeps the contract of `node/client/native.ts`, with a clock that stands still, and with
  * hooks that force schedules: completions that are held back, invalidations from outside, damaged and large values.
+ *
+ * Long because it is one engine: tiers, leases, ring and words act on the same state, and tests read it as one story.
  */
 import {
   AdapterItem,

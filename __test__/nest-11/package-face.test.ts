@@ -47,7 +47,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 it('is really Nest 11', () => {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- a CommonJS consumer is what is shown
   expect((require('@nestjs/core/package.json') as { version: string }).version).toMatch(/^11\./);
 });
 
