@@ -1,5 +1,8 @@
 // The ESM face of the same CommonJS modules: a program that uses both has one instance of every class.
-import turbocache from './index.js';
+// `require`, not `import`: Node would first parse the whole client for the names of its exports.
+import { createRequire } from 'node:module';
+
+const turbocache = createRequire(import.meta.url)('./index.js');
 
 export const {
   CacheManager,
