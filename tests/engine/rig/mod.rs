@@ -1,9 +1,11 @@
 //! What tests stand on: servers, tiers and buses under control, and waiting without sleeping.
 
 mod fake;
+mod model;
 mod server;
 
-pub use fake::{FakeBus, FakeRemote, Model};
+pub use fake::{FakeBus, FakeRemote};
+pub use model::Model;
 pub use server::{RedisServer, Reply};
 
 use std::future::Future;

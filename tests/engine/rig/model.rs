@@ -1,0 +1,166 @@
+//! What a remote store does with requests, in memory. Kept honest by the contract tests; the simulator stands on it, too.
+
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use turbocache::clock::{Clock, Millis};
+use turbocache::key::RemoteKey;
+use turbocache::tier::{NamespaceState, RemoteReply, RemoteRequest, Stored};
+
+/// A remote store in memory: what all engines of a test share. Kept honest by the contract tests.
+pub struct Model {
+    clock: Arc<dyn Clock>,
+    data: Mutex<Data>,
+}
+
+#[derive(Default)]
+struct Data {
+    incarnations: u64,
+    incarnation: u64,
+    counter: u64,
+    floors: HashMap<Box<str>, u64>,
+    values: HashMap<RemoteKey, (bytes::Bytes, Millis)>,
+    leases: HashMap<RemoteKey, (u64, Millis)>,
+}
+
+impl Model {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            data: Mutex::default(),
+        }
+    }
+
+    /// FLUSHALL.
+    pub fn flush(&self) {
+        let mut data = self.data.lock();
+        *data = Data {
+            incarnations: data.incarnations,
+            ..Data::default()
+        };
+    }
+
+    /// The number of values.
+    pub fn len(&self) -> usize {
+        self.data.lock().values.len()
+    }
+
+    pub fn apply(&self, request: &RemoteRequest) -> RemoteReply {
+        let now = self.clock.now();
+        self.data.lock().apply(request, now)
+    }
+}
+
+impl Data {
+    fn apply(&mut self, request: &RemoteRequest, now: Millis) -> RemoteReply {
+        self.values.retain(|_, (_, until)| *until > now);
+        self.leases.retain(|_, (_, until)| *until > now);
+        let until = |life: &Option<u64>| life.map_or(Millis::NEVER, |life| now.after(life));
+        match request {
+            RemoteRequest::State { fields } => self.state(fields),
+            RemoteRequest::Raise { fields } => {
+                if fields.is_empty() {
+                    self.incarnation = 0;
+                }
+                self.state(&[]);
+                if !fields.is_empty() {
+                    self.counter += 1;
+                }
+                for field in fields {
+                    self.floors.insert(field.clone(), self.counter);
+                }
+                self.state(fields)
+            }
+            RemoteRequest::Read { key } => RemoteReply::Value(self.stored(key, now)),
+            RemoteRequest::ReadBytes { key } => RemoteReply::Bytes(self.stored(key, now).map(|stored| stored.envelope)),
+            RemoteRequest::Write { key, envelope, life } => {
+                self.leases.remove(key);
+                self.values.insert(key.clone(), (envelope.clone(), until(life)));
+                RemoteReply::Done(true)
+            }
+            RemoteRequest::Remove { key } => {
+                self.leases.remove(key);
+                RemoteReply::Done(self.values.remove(key).is_some())
+            }
+            RemoteRequest::Expire { key } => {
+                self.leases.remove(key);
+                let Some(stored) = self.stored(key, now) else {
+                    return RemoteReply::Done(false);
+                };
+                let grace = stored.envelope.get(48..56).and_then(|bytes| bytes.try_into().ok());
+                let grace = grace.map_or(0, u64::from_le_bytes);
+                if grace == 0 {
+                    self.values.remove(key);
+                } else if stored.life.is_some_and(|life| life <= grace) {
+                    return RemoteReply::Done(false);
+                } else if let Some((_, until)) = self.values.get_mut(key) {
+                    *until = now.after(grace);
+                }
+                RemoteReply::Done(true)
+            }
+            RemoteRequest::Lease {
+                key,
+                token,
+                life,
+                unless_value,
+            } => match self.stored(key, now) {
+                Some(stored) if *unless_value => RemoteReply::Value(Some(stored)),
+                _ if self.leases.contains_key(key) => RemoteReply::Held,
+                _ => {
+                    self.leases.insert(key.clone(), (*token, now.after(*life)));
+                    RemoteReply::Granted
+                }
+            },
+            RemoteRequest::Renew { key, token, life } => match self.leases.get_mut(key) {
+                Some((holder, until)) if holder == token => {
+                    *until = now.after(*life);
+                    RemoteReply::Done(true)
+                }
+                _ => RemoteReply::Done(false),
+            },
+            RemoteRequest::Unlease { key, token } => RemoteReply::Done(self.unlease(key, *token)),
+            RemoteRequest::Fill {
+                key,
+                token,
+                envelope,
+                life,
+            } => {
+                let held = self.unlease(key, *token);
+                if held {
+                    self.values.insert(key.clone(), (envelope.clone(), until(life)));
+                }
+                RemoteReply::Done(held)
+            }
+        }
+    }
+
+    fn unlease(&mut self, key: &RemoteKey, token: u64) -> bool {
+        let held = self.leases.get(key).is_some_and(|(holder, _)| *holder == token);
+        if held {
+            self.leases.remove(key);
+        }
+        held
+    }
+
+    fn stored(&self, key: &RemoteKey, now: Millis) -> Option<Stored> {
+        self.values.get(key).map(|(envelope, until)| Stored {
+            envelope: envelope.clone(),
+            life: (*until != Millis::NEVER).then(|| until.since(now)),
+        })
+    }
+
+    fn state(&mut self, fields: &[Box<str>]) -> RemoteReply {
+        if self.incarnation == 0 {
+            self.incarnations += 1;
+            self.incarnation = self.incarnations;
+            self.counter = 0;
+            self.floors.clear();
+        }
+        let floor = |field| self.floors.get(field).copied().unwrap_or(0);
+        RemoteReply::State(NamespaceState {
+            incarnation: self.incarnation,
+            counter: self.counter,
+            floors: fields.iter().map(floor).collect(),
+        })
+    }
+}
