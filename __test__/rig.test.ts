@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startProxy } from './rig/proxy';
+import { FrameSplitter, wordsOf } from './rig/frames';
+import { commands, mentions, startProxy, type FaultProxy } from './rig/proxy';
 import { runSource } from './rig/processes';
 import { startRedis, type RedisServer } from './rig/redis';
 import { RespConnection } from './rig/resp';
@@ -100,6 +101,184 @@ describe('the proxy', () => {
   });
 });
 
+describe('the proxy that reads messages', () => {
+  const open = async (): Promise<{ proxy: FaultProxy; connection: RespConnection; close: () => Promise<void> }> => {
+    const proxy = await startProxy(redis.port, { messages: true });
+    const connection = await RespConnection.open(proxy.port);
+    const close = async (): Promise<void> => {
+      connection.close();
+      await proxy.close();
+    };
+    return { proxy, connection, close };
+  };
+
+  it('holds the reply to one request when Redis has executed it, and what comes behind it', async () => {
+    const { proxy, connection, close } = await open();
+    const held = proxy.hold('reply', commands(['INCR'], 'held'));
+    const replies = [connection.command('ECHO', 'before'), connection.command('INCR', 'held')];
+    const behind = connection.command('ECHO', 'behind');
+    await expect(replies[0]).resolves.toBe('before');
+    await held.caught;
+    expect(await redis.cli('GET', 'held')).toBe('1');
+    await expect(Promise.race([behind, after(50)])).resolves.toBe('nothing');
+    held.release();
+    await expect(Promise.all([replies[1], behind])).resolves.toEqual([1, 'behind']);
+    await close();
+  });
+
+  it('lets what was held go in one chunk', async () => {
+    const { proxy, connection, close } = await open();
+    const [one, two] = ['one', 'two'].map((word) => proxy.hold('reply', mentions(word)));
+    const chunks: string[] = [];
+    connection.socket.on('data', (chunk: Buffer) => chunks.push(chunk.toString()));
+    const replies = Promise.all([connection.command('ECHO', 'one'), connection.command('ECHO', 'two')]);
+    await two!.caught;
+    two!.release();
+    one!.release();
+    await replies;
+    expect(chunks).toEqual(['$3\r\none\r\n$3\r\ntwo\r\n']);
+    await close();
+  });
+
+  it('holds a request before Redis sees it', async () => {
+    const { proxy, connection, close } = await open();
+    const held = proxy.hold('request', commands(['SET'], 'asked'));
+    const reply = connection.command('SET', 'asked', 1);
+    await held.caught;
+    expect(await redis.cli('GET', 'asked')).toBeNull();
+    held.release();
+    expect(await reply).toBe('OK');
+    await close();
+  });
+
+  it.each<[string, (proxy: FaultProxy) => unknown, string[]]>([
+    ['drops', (proxy) => proxy.drop('reply', mentions('b')), ['a', 'c', 'd']],
+    ['doubles', (proxy) => proxy.double('reply', mentions('b')), ['a', 'b', 'b', 'c']],
+    ['swaps', (proxy) => proxy.swap(mentions('b')), ['a', 'c', 'b', 'd']],
+  ])('%s a single reply', async (_, fault, expected) => {
+    const { proxy, connection, close } = await open();
+    fault(proxy);
+    const replies = ['a', 'b', 'c', 'd'].map((word) => connection.command('ECHO', word));
+    for (const reply of replies) reply.catch(() => 'the connection is closed at the end');
+    expect(await Promise.all(replies.slice(0, expected.length))).toEqual(expected);
+    await close();
+  });
+
+  it('forgets a fault that was taken back', async () => {
+    const { proxy, connection, close } = await open();
+    const held = proxy.hold('reply', () => true);
+    held.release();
+    expect(await connection.command('ECHO', 'a')).toBe('a');
+    expect(held.isCaught).toBe(false);
+    await close();
+  });
+
+  it('tells messages of a subscription from replies, and a bus from other connections', async () => {
+    const { proxy, connection, close } = await open();
+    const bus = await RespConnection.open(proxy.port);
+    await bus.command('SUBSCRIBE', 'news');
+    const lost = proxy.drop('push', mentions('lost'));
+    const heard: string[] = [];
+    bus.socket.on('data', (chunk: Buffer) => heard.push(...wordsOf(chunk)));
+    await redis.cli('PUBLISH', 'news', 'lost');
+    await redis.cli('PUBLISH', 'news', 'kept');
+    await until(() => heard.includes('kept'));
+    expect(lost.isCaught).toBe(true);
+    expect(heard).toEqual(['message', 'news', 'kept']);
+
+    proxy.halfOpen('bus');
+    await redis.cli('PUBLISH', 'news', 'unheard');
+    expect(await connection.command('ECHO', 'a')).toBe('a');
+    proxy.heal();
+    await redis.cli('PUBLISH', 'news', 'again');
+    await until(() => heard.includes('again'));
+    expect(heard).not.toContain('unheard');
+
+    const closed = new Promise((resolve) => bus.socket.once('close', resolve));
+    proxy.cut({ which: 'bus' });
+    await closed;
+    expect(await connection.command('ECHO', 'b')).toBe('b');
+    await close();
+  });
+
+  it('trickles, and everything still arrives in its order', async () => {
+    const { proxy, connection, close } = await open();
+    proxy.trickle(1);
+    const start = performance.now();
+    const words = ['first', 'second', 'third'];
+    expect(await Promise.all(words.map((word) => connection.command('ECHO', word)))).toEqual(words);
+    expect(performance.now() - start).toBeGreaterThan(30);
+    await close();
+  });
+
+  it('keeps the order when the delay jitters', async () => {
+    const { proxy, connection, close } = await open();
+    proxy.delay(1, { jitter: 20 });
+    const words = Array.from({ length: 50 }, (_, index) => String(index));
+    expect(await Promise.all(words.map((word) => connection.command('ECHO', word)))).toEqual(words);
+    await close();
+  });
+
+  it('goes to another server when it is told to', async () => {
+    const other = await startRedis();
+    await other.cli('SET', 'who', 'the other');
+    const { proxy, connection, close } = await open();
+    expect(await connection.command('GET', 'who')).toBeNull();
+    proxy.targetPort = other.port;
+    const later = await RespConnection.open(proxy.port);
+    expect(await later.command('GET', 'who')).toBe('the other');
+    expect(await connection.command('GET', 'who')).toBeNull();
+    later.close();
+    await close();
+    await other.stop();
+  });
+
+  it('refuses faults for messages when it does not read them', async () => {
+    const proxy = await startProxy(redis.port);
+    expect(() => proxy.drop('reply', mentions('a'))).toThrow('messages: true');
+    await proxy.close();
+  });
+});
+
+describe('messages of RESP', () => {
+  const stream = [
+    '+OK\r\n',
+    '-ERR no\r\n',
+    ':1\r\n',
+    '$-1\r\n',
+    '$4\r\n\r\n$1\r\n',
+    '*-1\r\n',
+    '*2\r\n$1\r\na\r\n*1\r\n_\r\n',
+    '%1\r\n+server\r\n$5\r\nredis\r\n',
+    '~1\r\n#t\r\n',
+    '>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n',
+    '>2\r\n$10\r\ninvalidate\r\n_\r\n',
+    '|1\r\n+ttl\r\n:1\r\n,1.5\r\n',
+    '=6\r\ntxt:ab\r\n',
+    '(123\r\n',
+  ];
+
+  it.each([1, 3, 7, 1_000])('are found in chunks of %i bytes', (size) => {
+    const bytes = Buffer.from(stream.join(''));
+    const splitter = new FrameSplitter();
+    const frames: string[] = [];
+    for (let at = 0; at < bytes.length; at += size) {
+      frames.push(...splitter.push(bytes.subarray(at, at + size)).map(String));
+    }
+    expect(frames).toEqual(stream);
+  });
+
+  it('show their words', () => {
+    expect(wordsOf(Buffer.from(stream[6]!))).toEqual(['a']);
+    expect(wordsOf(Buffer.from(stream[7]!))).toEqual(['server', 'redis']);
+    expect(wordsOf(Buffer.from(stream[9]!))).toEqual(['invalidate', 'k']);
+  });
+
+  it('of another protocol are refused', () => {
+    expect(() => new FrameSplitter().push(Buffer.from('GET / HTTP/1.1\r\n'))).toThrow('no RESP');
+  });
+});
+
 describe('a process of a test', () => {
   it('talks in lines and ends by itself', async () => {
     const echo = runSource(`process.stdin.on('data', (text) => process.stdout.write('got ' + text));`);
@@ -120,3 +299,8 @@ const after = (milliseconds: number): Promise<string> =>
 
 /** Fails only when the connection closes at the end of the test. */
 const ignored = (reply: Promise<unknown>): Promise<unknown> => reply.catch(() => 'closed');
+
+/** Asks until it is true; the test's own limit ends it. */
+async function until(answer: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await answer())) await after(2);
+}
