@@ -433,6 +433,7 @@ export type TurboCacheErrorCode =
   | 'E_TURBOCACHE_UNSUPPORTED'
   | 'E_TURBOCACHE_CLASH'
   | 'E_TURBOCACHE_DECORATOR'
+  | 'E_TURBOCACHE_PEER'
   | 'E_TURBOCACHE_NATIVE';
 
 /** Facts about a failure, as fields instead of prose. */
@@ -456,7 +457,7 @@ export class TurboCacheError extends Error {
   readonly expected: string | undefined;
   readonly details: ErrorDetails;
 }
-/** An option that cannot be right: `E_TURBOCACHE_OPTION`, `E_TURBOCACHE_DURATION`, `E_TURBOCACHE_CLASH`. */
+/** An option that cannot be right: `E_TURBOCACHE_OPTION`, `E_TURBOCACHE_DURATION`, `E_TURBOCACHE_CLASH`, `E_TURBOCACHE_PEER`. */
 export class ConfigurationError extends TurboCacheError {}
 /** An argument that cannot be right: `E_TURBOCACHE_ARGUMENT`, `E_TURBOCACHE_DURATION`. */
 export class InvalidArgumentError extends TurboCacheError {}

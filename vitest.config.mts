@@ -11,6 +11,7 @@ export default defineConfig({
     alias: [
       { find: /^turbocache-js$/, replacement: file('./index.mjs') },
       { find: /^turbocache-js\/nest$/, replacement: file('./nest.mjs') },
+      { find: /^turbocache-js\/([a-z-]+)$/, replacement: file('./esm/$1.mjs') },
     ],
   },
   test: {
@@ -34,7 +35,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     server: {
       // The built package is loaded by Node itself, not transformed by Vite.
-      deps: { external: [/\/dist\/(?:node|nest-module)\//, /\/(?:index|nest)\.m?js$/] },
+      deps: { external: [/\/dist\/(?:node|nest-module)\//, /\/(?:index|nest)\.m?js$/, /\/esm\/[a-z-]+\.mjs$/] },
     },
   },
 });

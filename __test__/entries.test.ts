@@ -1,14 +1,16 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
-// Three hand-written faces of one package. None may drift, and none may bring a second instance.
+// Hand-written faces of one package. None may drift, and none may bring a second instance.
 
 const require = createRequire(import.meta.url);
 const file = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
 
-describe.each([
+const FACES = [
   { entry: 'turbocache-js', cjs: 'index.js', esm: 'index.mjs', types: ['index.d.ts', 'index.d.mts'] },
   {
     entry: 'turbocache-js/nest',
@@ -16,7 +18,21 @@ describe.each([
     esm: 'nest.mjs',
     types: ['dist/nest-module/index.d.ts', 'nest.d.mts'],
   },
-])('$entry', ({ entry, cjs, esm, types }) => {
+  ...['health'].map((name) => ({
+    entry: `turbocache-js/${name}`,
+    cjs: `dist/nest-module/${name}/index.js`,
+    esm: `esm/${name}.mjs`,
+    types: [`dist/nest-module/${name}/index.d.ts`, `esm/${name}.d.mts`],
+  })),
+];
+
+// One program for all declarations: the compiler reads Node's and Nest's types once.
+const program = ts.createProgram(
+  FACES.flatMap(({ types }) => types.map(file)),
+  { module: ts.ModuleKind.Node20, skipLibCheck: true, noEmit: true },
+);
+
+describe.each(FACES)('$entry', ({ entry, cjs, esm, types }) => {
   const required = require(file(cjs)) as Record<string, unknown>;
 
   it('exports the same values to require and to import', async () => {
@@ -36,13 +52,20 @@ describe.each([
   });
 });
 
+it('are all that package.json names', () => {
+  const { exports } = JSON.parse(readFileSync(file('package.json'), 'utf8')) as { exports: object };
+  const faces = readdirSync(file('esm')).filter((name) => name.endsWith('.mjs'));
+  expect(Object.keys(exports).sort()).toEqual(
+    ['.', './nest', './package.json', ...faces.map((name) => `./${path.basename(name, '.mjs')}`)].sort(),
+  );
+});
+
 const valuesOf = (module: Record<string, unknown>): string[] =>
   Object.keys(module)
     .filter((name) => name !== 'default' && name !== '__esModule' && name !== 'module.exports')
     .sort();
 
 function declaredValues(declarations: string): string[] {
-  const program = ts.createProgram([declarations], { module: ts.ModuleKind.Node20, skipLibCheck: true, noEmit: true });
   const checker = program.getTypeChecker();
   const symbol = checker.getSymbolAtLocation(program.getSourceFile(declarations)!)!;
   const isValue = (exported: ts.Symbol): boolean => {

@@ -26,6 +26,7 @@ export type {
   Cache,
   CacheManagerOptions,
   CacheOptions,
+  CacheStats,
   EntryOptions,
   ErrorDetails,
   FreshnessOptions,

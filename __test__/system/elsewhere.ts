@@ -4,6 +4,9 @@ import { deserialize, serialize } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { CacheManager, CacheManagerOptions, TurboCacheErrorCode } from '../../index';
 import { runFile, type Ending, type Script } from '../rig/processes';
+import { until } from '../rig/until';
+
+export { until };
 
 /** An error that has crossed a boundary. */
 export interface PlainError {
@@ -144,15 +147,6 @@ export async function within<T>(limit: number, what: string, promise: Promise<T>
     return await Promise.race([promise, late]);
   } finally {
     clearTimeout(timer);
-  }
-}
-
-/** Asks until the answer is `true`; for states that nobody announces. */
-export async function until(what: string, answer: () => boolean | Promise<boolean>, limit = 15_000): Promise<void> {
-  const deadline = performance.now() + limit;
-  while (!(await answer())) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${limit} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 

@@ -1,0 +1,3 @@
+/** `turbocache-js/health`: the health of a cache for `@nestjs/terminus` 11 and 12. */
+export { TurboCacheHealthIndicator } from './indicator';
+export type { CacheHealth, CacheProblem, TurboCacheHealthOptions, TurboCacheHealthResult } from './health';
