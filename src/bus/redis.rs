@@ -3,7 +3,7 @@
 
 use crate::bus::{Bus, Heard};
 use crate::event::{Change, Event};
-use crate::transport::redis::{Link, Pipeline, cmd};
+use crate::transport::redis::{Link, cmd};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -109,11 +109,11 @@ async fn publish(link: Link, channel: String, deadline: Duration, mut outgoing: 
         }
         while !unsent.is_empty() {
             let count = unsent.len().min(BATCH);
-            let mut pipeline = Pipeline::with_capacity(count);
+            let mut batch = link.batch(count);
             for message in unsent.iter().take(count) {
-                pipeline.add_command(cmd("PUBLISH").arg(&channel).arg(message).to_owned());
+                batch.add([cmd("PUBLISH").arg(&channel).arg(message).to_owned()]);
             }
-            match tokio::time::timeout(deadline, link.send(&pipeline, count)).await {
+            match tokio::time::timeout(deadline, link.send(batch)).await {
                 Ok(Ok(_)) => {
                     unsent.drain(..count);
                     pause = RETRY_MIN;

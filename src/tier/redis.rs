@@ -5,9 +5,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RemoteKey, state_name};
 use crate::random::Random;
 use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Stored};
-use crate::transport::redis::{Cmd, Link, Pipeline, Value, cmd};
+use crate::transport::redis::{Answers, Batch, Cmd, Link, Read, Value, cmd};
 use bytes::Bytes;
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -83,30 +82,27 @@ impl Redis {
     }
 
     async fn run(&self, batch: Vec<RemoteRequest>) -> Replies {
-        let mut pipeline = Pipeline::with_capacity(batch.len() + 1);
-        let mut count = 0;
-        let mut add = |command: Cmd| {
-            pipeline.add_command(command);
-            count += 1;
-        };
+        let mut commands = self.link.batch(batch.len() + 1);
         for run in batch.chunk_by(|before, after| is_read(before) && is_read(after)) {
             match run {
-                [request] => self.commands(request).into_iter().for_each(&mut add),
-                reads => read_commands(reads).into_iter().for_each(&mut add),
+                [request] if !is_read(request) => commands.add(self.commands(request)),
+                reads => commands.read(reads.iter().filter_map(read)),
             }
         }
-        let values = match self.link.send(&pipeline, count).await {
-            Ok(values) => values,
+        let mut answers = match self.link.send(commands).await {
+            Ok(answers) => answers,
             Err(error) => return batch.iter().map(|_| Err(error.clone())).collect(),
         };
-        let mut values = values.into_iter();
         let mut replies = Vec::with_capacity(batch.len());
         for run in batch.chunk_by(|before, after| is_read(before) && is_read(after)) {
-            let [request] = run else {
-                read_replies(run, &mut values, &mut replies);
-                continue;
+            let request = match run {
+                [request] if !is_read(request) => request,
+                reads => {
+                    read_replies(reads, &mut answers, &mut replies);
+                    continue;
+                }
             };
-            let reply = read_reply(request, &mut values);
+            let reply = read_reply(request, &mut answers);
             replies.push(match (request, reply) {
                 (RemoteRequest::State { fields }, Ok(RemoteReply::State(state))) if state.incarnation == 0 => {
                     self.begin_incarnation(fields).await
@@ -119,15 +115,10 @@ impl Redis {
 
     /// The namespace state is not there: a new server, or one that lost it. Everything before is gone.
     async fn begin_incarnation(&self, fields: &[Box<str>]) -> Result<RemoteReply> {
-        let mut pipeline = Pipeline::with_capacity(1);
-        pipeline.add_command(self.state_script(LEARN, fields));
-        let values = self.link.send(&pipeline, 1).await?;
-        read_reply(
-            &RemoteRequest::State {
-                fields: fields.to_vec(),
-            },
-            &mut values.into_iter(),
-        )
+        let mut commands: Batch = self.link.batch(1);
+        commands.add([self.state_script(LEARN, fields)]);
+        let mut answers = self.link.send(commands).await?;
+        Ok(RemoteReply::State(state(answers.reply()?)?))
     }
 
     fn state_script(&self, script: &str, fields: &[Box<str>]) -> Cmd {
@@ -154,9 +145,8 @@ impl Redis {
                 vec![command]
             }
             RemoteRequest::Raise { fields } => vec![self.state_script(RAISE, fields)],
-            RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => {
-                read_commands(std::slice::from_ref(request))
-            }
+            // Reads are gathered, see `read`.
+            RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => Vec::new(),
             // The lease goes first: a fill between the two is overwritten, one behind them is refused.
             RemoteRequest::Write { key, envelope, life } => {
                 let mut set = one("SET", &key.value_name());
@@ -216,66 +206,26 @@ fn is_read(request: &RemoteRequest) -> bool {
     matches!(request, RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. })
 }
 
-/// One MGET for a run of reads; the lives that are wanted before it: should another value come between the two, it gets
-/// the life of the one before, and the engine allows no value more than its own. The other way round an old value would
-/// live on.
-fn read_commands(run: &[RemoteRequest]) -> Vec<Cmd> {
-    let mut commands = Vec::new();
-    let mut values = cmd("MGET");
-    for request in run {
-        match request {
-            RemoteRequest::Read { key } => {
-                let name = key.value_name();
-                commands.push(one("PTTL", &name));
-                values.arg(name);
-            }
-            RemoteRequest::ReadBytes { key } => {
-                values.arg(key.value_name());
-            }
-            _ => {}
-        }
-    }
-    commands.push(values);
-    commands
-}
-
-fn read_replies(run: &[RemoteRequest], values: &mut impl Iterator<Item = Value>, replies: &mut Replies) {
-    let wants_life = |request: &&RemoteRequest| matches!(request, RemoteRequest::Read { .. });
-    let mut lives: VecDeque<_> = run.iter().filter(wants_life).map(|_| next_value(values)).collect();
-    let mut found = match next_value(values) {
-        Ok(Value::Array(found)) if found.len() == run.len() => found.into_iter(),
-        other => {
-            let error = other.map_or_else(|error| error, |value| unexpected(&value));
-            return replies.extend(run.iter().map(|_| Err(error.clone())));
-        }
+fn read(request: &RemoteRequest) -> Option<Read> {
+    let (key, life) = match request {
+        RemoteRequest::Read { key } => (key, true),
+        RemoteRequest::ReadBytes { key } => (key, false),
+        _ => return None,
     };
-    replies.extend(run.iter().map(|request| {
-        let value = found.next().unwrap_or(Value::Nil);
-        match request {
-            RemoteRequest::Read { .. } => {
-                let life = lives.pop_front().unwrap_or_else(|| Err(unexpected(&Value::Nil)))?;
-                Ok(RemoteReply::Value(stored(value, life)?))
-            }
-            _ => match value {
-                Value::Nil => Ok(RemoteReply::Bytes(None)),
-                Value::BulkString(bytes) => Ok(RemoteReply::Bytes(Some(Bytes::from(bytes)))),
-                other => Err(unexpected(&other)),
-            },
-        }
-    }));
+    Some(Read {
+        name: key.value_name(),
+        life,
+    })
 }
 
-fn next_value(values: &mut impl Iterator<Item = Value>) -> Result<Value> {
-    match values.next() {
-        Some(Value::ServerError(cause)) => {
-            Err(Error::new(ErrorKind::Remote, "redis refused a command").with("cause", format!("{cause:?}")))
-        }
-        Some(value) => Ok(value),
-        None => Err(Error::new(
-            ErrorKind::Remote,
-            "redis gave fewer replies than it got commands",
-        )),
-    }
+fn read_replies(run: &[RemoteRequest], answers: &mut Answers, replies: &mut Replies) {
+    let lives = run.iter().map(|request| matches!(request, RemoteRequest::Read { .. }));
+    replies.extend(answers.read(lives).map(|answer| match answer? {
+        (Some(life), value) => Ok(RemoteReply::Value(stored(value, life)?)),
+        (None, Value::Nil) => Ok(RemoteReply::Bytes(None)),
+        (None, Value::BulkString(bytes)) => Ok(RemoteReply::Bytes(Some(Bytes::from(bytes)))),
+        (None, other) => Err(unexpected(&other)),
+    }));
 }
 
 fn one(name: &str, key: &str) -> Cmd {
@@ -296,15 +246,11 @@ fn lease_script(source: &str, key: &RemoteKey) -> Cmd {
     command
 }
 
-fn read_reply(request: &RemoteRequest, values: &mut impl Iterator<Item = Value>) -> Result<RemoteReply> {
-    let mut next = || next_value(values);
+fn read_reply(request: &RemoteRequest, answers: &mut Answers) -> Result<RemoteReply> {
+    let mut next = || answers.reply();
     match request {
         RemoteRequest::State { .. } | RemoteRequest::Raise { .. } => Ok(RemoteReply::State(state(next()?)?)),
-        RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => {
-            let mut replies = Vec::with_capacity(1);
-            read_replies(std::slice::from_ref(request), values, &mut replies);
-            replies.pop().unwrap_or_else(|| Err(unexpected(&Value::Nil)))
-        }
+        RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => Err(unexpected(&Value::Nil)),
         RemoteRequest::Write { .. } => {
             let (lease, value) = (next(), next());
             lease.and(value).map(|_| RemoteReply::Done(true))

@@ -1,10 +1,10 @@
-//! A Redis connection that is made when it is needed, shared by everybody, and thrown away when it fails.
+//! One server: a connection that is made when it is needed, shared by everybody, and thrown away when it fails.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::RedisOptions;
 use futures_util::StreamExt;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError};
+use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError, Value};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,14 +13,12 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-pub use redis::{Cmd, Pipeline, Value, cmd};
-
 /// Commands that may wait in the client before a sender has to.
 const BUFFER: usize = 1_024;
 
 /// One server. Cloning shares the connection.
 #[derive(Clone)]
-pub struct Link {
+pub struct Node {
     client: Client,
     config: AsyncConnectionConfig,
     connect_timeout: Duration,
@@ -37,7 +35,7 @@ struct Shared {
     connections: std::sync::atomic::AtomicU64,
 }
 
-impl Link {
+impl Node {
     /// Checks the address; connects later.
     pub fn new(options: &RedisOptions) -> Result<Self> {
         install_crypto();
@@ -120,10 +118,10 @@ impl Link {
             return Ok((*number, connection.clone()));
         }
         *slot = None;
-        let link = self.clone();
+        let node = self.clone();
         // A task of its own: the attempt outlives the deadline of the caller who began it, else a server that takes longer
         // than that to connect to would never be connected.
-        let attempt = tokio::spawn(async move { link.connect(slot).await });
+        let attempt = tokio::spawn(async move { node.connect(slot).await });
         attempt
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the runtime has ended")))
