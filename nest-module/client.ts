@@ -22,6 +22,23 @@ export type DecoratorError = api.DecoratorError;
 export const UnsupportedError: typeof api.UnsupportedError = client.UnsupportedError;
 export type UnsupportedError = api.UnsupportedError;
 
+/** What the client offers this folder besides its public API; see `node/client/shortcuts.ts`. */
+export interface Shortcuts {
+  /** The value of a hit in L0, as `getOrSet` hands it out. `undefined`: ask `getOrSet`, which also counts the miss. */
+  hot(key: string): unknown;
+}
+
+const SHORTCUTS = Symbol.for('turbocache-js:shortcuts');
+
+interface WithShortcuts {
+  [SHORTCUTS]?(eagerRefresh: number | null | undefined): Shortcuts;
+}
+
+/** `undefined` for a cache that somebody else has written. */
+export function shortcutsOf(cache: api.Cache, { eagerRefresh }: api.FreshnessOptions): Shortcuts | undefined {
+  return (cache as WithShortcuts)[SHORTCUTS]?.(eagerRefresh);
+}
+
 export type {
   Cache,
   CacheManagerOptions,

@@ -37,20 +37,20 @@ type Evict = (scope: Scope | undefined, call: MethodCall) => Promise<void>;
 const AROUND: Readonly<
   Record<NonNullable<TurboCacheEvictOptions['when']>, (scopes: ScopeFinder, evict: Evict) => Around>
 > = {
-  success: (scopes, evict) => async (registry, call, proceed) => {
+  success: (scopes, evict) => async (binding, call, proceed) => {
     const result = await proceed();
-    await evict(scopes.find(registry, call), call.withResult(result));
+    await evict(scopes.find(binding), call.withResult(result));
     return result;
   },
-  before: (scopes, evict) => async (registry, call, proceed) => {
-    await evict(scopes.find(registry, call), call);
+  before: (scopes, evict) => async (binding, call, proceed) => {
+    await evict(scopes.find(binding), call);
     return proceed();
   },
-  always: (scopes, evict) => async (registry, call, proceed) => {
+  always: (scopes, evict) => async (binding, call, proceed) => {
     try {
       return await proceed();
     } finally {
-      await evict(scopes.find(registry, call), call);
+      await evict(scopes.find(binding), call);
     }
   },
 };

@@ -27,9 +27,9 @@ export function TurboCachePut(options: string | TurboCachePutOptions = {}): Turb
       const scopes = new ScopeFinder(given);
       return {
         namesClass: key.namesClass,
-        around: async (registry, call, proceed) => {
+        around: async (binding, call, proceed) => {
           const result = await proceed();
-          const scope = scopes.find(registry, call);
+          const scope = scopes.find(binding);
           if (scope !== undefined && result !== undefined) await store(scope, call.withResult(result));
           return result;
         },

@@ -1,8 +1,9 @@
 /** `@TurboCache`: the method runs on a miss, its result is served on a hit. */
+import type { QuickText } from '../key/compile-template';
 import { limitKey } from '../key/limit';
 import { compileTags, type CompiledTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
-import { type Around, decorateMethod, type TurboCacheMethodDecorator } from '../method/decorate';
+import { type Around, decorateMethod, type ReadyValue, type TurboCacheMethodDecorator } from '../method/decorate';
 import { type Decide, readThrough } from '../method/read-through';
 import { reportFailure, type Scope, ScopeFinder } from '../method/scope';
 import { checkOptions, FRESHNESS } from './check-options';
@@ -25,24 +26,38 @@ export function TurboCache(options: string | TurboCacheOptions = {}): TurboCache
       const before = site('before');
       checkOptions(given, ['key', 'cache', 'tags', 'condition', 'unless', 'returns', ...FRESHNESS], before);
       const key = keyFor(given.key as TurboCacheOptions['key'] & object, before, target);
-      const around = caching(given, key.of, compileTags(given.tags, site('after')));
-      return { around, namesClass: key.namesClass };
+      const tags = compileTags(given.tags, site('after'));
+      const scopes = new ScopeFinder(given, tags?.fixed);
+      return {
+        namesClass: key.namesClass,
+        ready: given.condition === undefined ? readyValue(scopes, key.quick) : undefined,
+        around: caching(given, scopes, key.of, decisionsOf(given, tags)),
+      };
     },
   });
 }
 
-function caching(
-  options: TurboCacheOptions,
-  keyOf: (call: MethodCall) => string,
-  tags: CompiledTags | undefined,
-): Around {
-  const scopes = new ScopeFinder(options, tags?.fixed);
-  const decisions = decisionsOf(options, tags);
+/** A hit of L0 under a key that is made at a glance: nothing is allocated for it but what the caller gets. */
+function readyValue(scopes: ScopeFinder, quick: QuickText | undefined): ReadyValue | undefined {
+  if (quick === undefined) return undefined;
+  return (binding, args) => {
+    const scope = scopes.find(binding);
+    if (scope?.shortcuts === undefined) return undefined;
+    const key = quick(args);
+    return key === undefined ? undefined : scope.shortcuts.hot(limitKey(key, scope.hashKeysAbove));
+  };
+}
 
-  return (registry, call, proceed) => {
-    const scope = scopes.find(registry, call);
+function caching(
+  { condition }: TurboCacheOptions,
+  scopes: ScopeFinder,
+  keyOf: (call: MethodCall) => string,
+  decisions: Decide | undefined,
+): Around {
+  return (binding, call, proceed) => {
+    const scope = scopes.find(binding);
     if (scope === undefined) return proceed();
-    if (options.condition !== undefined && !holds(options.condition, scope, call)) return proceed();
+    if (condition !== undefined && !holds(condition, scope, call)) return proceed();
     let key: string;
     try {
       key = limitKey(keyOf(call), scope.hashKeysAbove);
@@ -50,6 +65,8 @@ function caching(
       reportFailure(scope, call, 'key', error);
       return proceed();
     }
+    const hot = scope.shortcuts?.hot(key);
+    if (hot !== undefined) return Promise.resolve(hot);
     const decide = decisions === undefined ? undefined : guarded(decisions, scope);
     return readThrough(scope, key, call, proceed, decide);
   };

@@ -7,7 +7,7 @@ import { freshnessOf } from '../decorators/defaults';
 import { limitKey } from '../key/limit';
 import { MethodCall } from '../method/call';
 import { readThrough } from '../method/read-through';
-import type { Scope } from '../method/scope';
+import { type Scope, scopeOf } from '../method/scope';
 import { CacheRegistry } from '../registry/cache-registry';
 import { capture, type CapturedResponse, type HttpResponse, namesIn, REFUSED, type Refusal } from './captured-response';
 import { type HttpRequest, mayBeShared, requestKey } from './request-key';
@@ -31,7 +31,7 @@ export class TurboCacheInterceptor implements NestInterceptor {
     const found = this.registry.find(options.cache);
     if (found === undefined || !mayBeShared(request)) return next.handle();
     if (OTHER_ANSWERS.some((key) => Reflect.hasMetadata(key, handler))) return next.handle();
-    return from(this.#answer({ ...found, entry: entryOf(options) }, options, request, context, next));
+    return from(this.#answer(scopeOf(found, entryOf(options)), options, request, context, next));
   }
 
   async #answer(

@@ -27,7 +27,7 @@ function compile(template: string): TextOf {
   const { slots } = parse(template, site, 'template');
   // Whatever names the template uses are fields of `values`.
   const names = [...new Set(slots.map(({ root }) => root))].map(fieldOfValues);
-  const textOf = compileTemplate(template, { ...site, parameters: { names, count: 1 } }, 'template');
+  const { of: textOf } = compileTemplate(template, { ...site, parameters: { names, count: 1 } }, 'template');
   if (compiled.size >= MAX_COMPILED) compiled.clear();
   compiled.set(template, textOf);
   return textOf;

@@ -7,20 +7,44 @@ import { parseTemplate, type Slot, type Template, TemplateProblem } from './temp
 
 export type TextOf = (call: MethodCall) => string;
 
-export function compileTemplate(source: string, site: Site, option: string): TextOf {
+/** The same from the arguments alone, for usual templates and usual values; `undefined`: ask for the whole text. */
+export type QuickText = (args: readonly unknown[]) => string | undefined;
+
+export interface CompiledTemplate {
+  readonly of: TextOf;
+  readonly quick: QuickText | undefined;
+}
+
+export function compileTemplate(source: string, site: Site, option: string): CompiledTemplate {
   const template = parse(source, site, option);
   const [first = '', ...others] = template.literals;
   if (template.slots.length === 0 && first === '') {
     throw decoratorError(site, 'an empty text', { option, got: source, expected: 'a template such as "user:#{id}"' });
   }
-  const parts = template.slots.map((slot, i) => ({
-    print: slotPrinter(slot, i, template, site, option),
-    literal: others[i] ?? '',
-  }));
-  return (call) => {
+  const parts = template.slots.map((slot, i) => compileSlot(slot, i, template, site, option));
+  const of = (call: MethodCall): string => {
     let text = first;
-    for (const { print, literal } of parts) text += print(call) + literal;
+    for (let i = 0; i < parts.length; i += 1) text += parts[i]!.textOf(call) + (others[i] ?? '');
     return text;
+  };
+  return { of, quick: quickText(first, parts, others) };
+}
+
+/** Most keys are a text around one or two arguments. */
+function quickText(first: string, parts: readonly CompiledSlot[], others: readonly string[]): QuickText | undefined {
+  const [one, two] = parts.map(({ quick }) => quick);
+  const [between = '', end = ''] = others;
+  if (parts.length === 0) return () => first;
+  if (one === undefined || (parts.length === 2 && two === undefined) || parts.length > 2) return undefined;
+  if (two === undefined) {
+    return (args) => {
+      const text = one(args);
+      return text === undefined ? undefined : first + text + between;
+    };
+  }
+  return (args) => {
+    const [a, b] = [one(args), two(args)];
+    return a === undefined || b === undefined ? undefined : first + a + between + b + end;
   };
 }
 
@@ -38,15 +62,27 @@ export function parse(source: string, site: Place, option: string): Template {
   }
 }
 
-function slotPrinter(slot: Slot, index: number, template: Template, site: Site, option: string): TextOf {
-  const { read, hasDefault } = slotReader(slot, site, option);
+interface CompiledSlot {
+  readonly textOf: TextOf;
+  /** For a slot that is an argument. */
+  readonly quick: QuickText | undefined;
+}
+
+function compileSlot(slot: Slot, index: number, template: Template, site: Site, option: string): CompiledSlot {
+  const { read, hasDefault, argument } = slotReader(slot, site, option);
   const print = printerFor(separatorAfter(index, template, site, option));
   const mayBeMissing = slot.optional || hasDefault;
-  return (call) => {
+  const textOf = (call: MethodCall): string => {
     const value = read(call);
     if ((value === undefined || value === null) && !mayBeMissing) throw missing(slot, value, call, site, option);
     return printValue(print, value, slot, call, site, option);
   };
+  if (argument === undefined) return { textOf, quick: undefined };
+  const quick: QuickText = (args) => {
+    const value = args[argument];
+    return typeof value === 'number' || typeof value === 'string' ? print(value) : undefined;
+  };
+  return { textOf, quick };
 }
 
 /** Two slots need a character between them that no value shows unencoded, else `a` + `bc` and `ab` + `c` would meet. */

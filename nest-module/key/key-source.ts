@@ -3,7 +3,7 @@ import type { IKeyGenerator } from '../client';
 import { decoratorError, type Site } from '../decorators/site';
 import type { CallContext, MethodCall, ResultContext } from '../method/call';
 import { canonical, NotPrintable } from './canonical';
-import { compileTemplate, namesClass, type TextOf } from './compile-template';
+import { compileTemplate, namesClass, type QuickText, type TextOf } from './compile-template';
 import { follow } from './path';
 
 /** A template, a function, or a generator. */
@@ -18,13 +18,14 @@ export interface KeyPart {
 
 export interface CompiledKey {
   readonly of: TextOf;
+  readonly quick?: QuickText | undefined;
   /** Two classes of one name would share their keys: checked when the application starts. */
   readonly namesClass: boolean;
 }
 
 export function compileKey(source: KeySource<ResultContext>, site: Site, option = 'key'): CompiledKey {
   if (typeof source === 'string') {
-    return { of: compileTemplate(source, site, option), namesClass: namesClass(source) };
+    return { ...compileTemplate(source, site, option), namesClass: namesClass(source) };
   }
   if (typeof source === 'function') {
     return { of: checked((call) => source(call as MethodCall & ResultContext), site, option), namesClass: false };

@@ -9,6 +9,8 @@ export interface SlotReader {
   readonly read: (call: MethodCall) => unknown;
   /** The argument may be left out because the method has a default for it. */
   readonly hasDefault: boolean;
+  /** The value is this argument, as it is. */
+  readonly argument?: number;
 }
 
 const WORDS = ['result', 'class', 'method'] as const;
@@ -25,9 +27,11 @@ export function slotReader(slot: Slot, site: Site, option: string): SlotReader {
   }
   if (/^\d+$/.test(slot.root)) return indexReader(slot, site, option);
   if (parameter === undefined) throw unknownName(slot, site, option);
+  const { index, path, rest } = parameter;
   return {
     read: ({ args }) => follow(valueOf(parameter, args), slot.path),
     hasDefault: parameter.hasDefault && slot.path.length === 0,
+    ...(path.length + slot.path.length === 0 && rest === undefined ? { argument: index } : {}),
   };
 }
 
@@ -61,7 +65,10 @@ function indexReader(slot: Slot, site: Site, option: string): SlotReader {
       expected: count === 0 ? 'no index, the method has no parameters' : `an index from 0 to ${count - 1}`,
     });
   }
-  return { read: ({ args }) => follow(args[index], slot.path), hasDefault: false };
+  const read = ({ args }: MethodCall): unknown => follow(args[index], slot.path);
+  if (slot.path.length > 0) return { read, hasDefault: false };
+  const hasDefault = site.parameters?.names.some((name) => name.index === index && name.hasDefault) ?? false;
+  return { read, hasDefault, argument: index };
 }
 
 function unknownName(slot: Slot, site: Site, option: string): Error {

@@ -18,7 +18,7 @@ export function compileTags(source: TagSource | undefined, site: Site): Compiled
     return { fixed: undefined, of: (call) => checked(source(call as MethodCall & ResultContext), site) };
   }
   if (source.every((tag) => !tag.includes('#{'))) return { fixed: source, of: () => source };
-  const texts = source.map((tag) => compileTemplate(tag, site, 'tags'));
+  const texts = source.map((tag) => compileTemplate(tag, site, 'tags').of);
   return { fixed: undefined, of: (call) => texts.map((textOf) => textOf(call)) };
 }
 

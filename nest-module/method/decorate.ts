@@ -2,8 +2,8 @@
 import { defer, isObservable, lastValueFrom, type Observable } from 'rxjs';
 import { decoratorError, type Phase, type Place, type Site } from '../decorators/site';
 import { parametersOf } from '../key/parameters';
-import { bindByInjection, registryOf } from '../registry/binding';
-import type { CacheRegistry } from '../registry/cache-registry';
+import { bindByInjection, bindingOf } from '../registry/binding';
+import type { Binding } from '../registry/cache-registry';
 import { declare } from '../registry/declarations';
 import { MethodCall } from './call';
 import { type Returns, returnsOf } from './returns';
@@ -13,7 +13,10 @@ import { innermost, type Method, standInFor } from './wrap';
 export type Proceed = () => Promise<unknown>;
 
 /** One decorator's part in a call. */
-export type Around = (registry: CacheRegistry, call: MethodCall, proceed: Proceed) => Promise<unknown>;
+export type Around = (binding: Binding, call: MethodCall, proceed: Proceed) => Promise<unknown>;
+
+/** What a decorator has at hand without running anything; `undefined`: ask {@link Around}. */
+export type ReadyValue = (binding: Binding, args: readonly unknown[]) => unknown;
 
 export interface Decoration {
   readonly decorator: string;
@@ -21,7 +24,11 @@ export interface Decoration {
   readonly compile: (
     site: (phase: Phase) => Site,
     target: Target,
-  ) => { readonly around: Around; readonly namesClass: boolean };
+  ) => {
+    readonly around: Around;
+    readonly ready?: ReadyValue | undefined;
+    readonly namesClass: boolean;
+  };
 }
 
 /** The method a decorator stands on. */
@@ -47,9 +54,9 @@ export function decorateMethod({ decorator, options, compile }: Decoration): Tur
     const place = placeOf(decorator, prototype, key);
     const method = methodIn(descriptor, prototype, place);
     const parameters = parametersOf(innermost(method));
-    const { around, namesClass } = compile((phase) => ({ ...place, phase, parameters }), { prototype, key });
+    const { around, ready, namesClass } = compile((phase) => ({ ...place, phase, parameters }), { prototype, key });
     const returns = returnsOf(prototype, key, method, options.returns, place);
-    descriptor!.value = standInFor(method, wrapperFor(method, place.methodName, around, returns)) as never;
+    descriptor!.value = standInFor(method, wrapperFor(method, place.methodName, around, ready, returns)) as never;
     bindByInjection(prototype);
     declare(prototype, { decorator, methodName: place.methodName, cache: options.cache, namesClass });
   };
@@ -79,22 +86,36 @@ export function methodIn(descriptor: PropertyDescriptor | undefined, prototype: 
   );
 }
 
-function wrapperFor(method: Method, name: string, around: Around, returns: Returns): Method {
-  function run(this: object, registry: CacheRegistry, args: unknown[]): Promise<unknown> {
+function wrapperFor(
+  method: Method,
+  name: string,
+  around: Around,
+  ready: ReadyValue | undefined,
+  returns: Returns,
+): Method {
+  const run = (binding: Binding, instance: object, args: unknown[]): Promise<unknown> => {
     const proceed = async (): Promise<unknown> => {
-      const result = method.apply(this, args);
+      const result = method.apply(instance, args);
       return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
     };
-    return around(registry, new MethodCall(this, name, args), proceed);
-  }
-  if (returns === 'promise') {
-    return function (this: object, ...args: unknown[]): unknown {
-      const registry = registryOf(this);
-      return registry === undefined ? method.apply(this, args) : run.call(this, registry, args);
+    return around(binding, new MethodCall(instance, name, args), proceed);
+  };
+  if (returns === 'observable') {
+    return function (...args) {
+      const binding = bindingOf(this);
+      return binding === undefined ? method.apply(this, args) : defer(() => run(binding, this, args));
     };
   }
-  return function (this: object, ...args: unknown[]): unknown {
-    const registry = registryOf(this);
-    return registry === undefined ? method.apply(this, args) : defer(() => run.call(this, registry, args));
+  if (ready === undefined) {
+    return function (...args) {
+      const binding = bindingOf(this);
+      return binding === undefined ? method.apply(this, args) : run(binding, this, args);
+    };
+  }
+  return function (...args) {
+    const binding = bindingOf(this);
+    if (binding === undefined) return method.apply(this, args);
+    const value = ready(binding, args);
+    return value === undefined ? run(binding, this, args) : Promise.resolve(value);
   };
 }

@@ -1,20 +1,25 @@
 /** Where a call of a decorated method is cached, and with which options: resolved once an application and class. */
-import type { EntryOptions } from '../client';
+import { type EntryOptions, type Shortcuts, shortcutsOf } from '../client';
 import { defaultsOf, freshnessOf } from '../decorators/defaults';
-import { CacheRegistry, type RegisteredCache } from '../registry/cache-registry';
+import { type Binding, CacheRegistry, type RegisteredCache } from '../registry/cache-registry';
 import type { CacheFailure } from '../registry/failure';
 import type { MethodCall } from './call';
 
 export interface Scope extends RegisteredCache {
   /** What decorator and class say; the rest is the cache's and the manager's. */
   readonly entry: EntryOptions;
+  readonly shortcuts: Shortcuts | undefined;
+}
+
+export function scopeOf(registered: RegisteredCache, entry: EntryOptions): Scope {
+  return { ...registered, entry, shortcuts: shortcutsOf(registered.cache, entry) };
 }
 
 export class ScopeFinder {
   readonly #own: EntryOptions;
-  readonly #found = new WeakMap<CacheRegistry, WeakMap<object, Scope>>();
-  /** Most methods have one application and one class all their life: this saves a third of what a hit costs here. */
-  #last: { readonly registry: CacheRegistry; readonly type: unknown; readonly scope: Scope } | undefined;
+  readonly #found = new WeakMap<Binding, Scope>();
+  /** Most methods have one application and one class all their life. */
+  #last: { readonly binding: Binding; readonly scope: Scope } | undefined;
 
   constructor(
     private readonly options: { readonly cache?: string | undefined },
@@ -25,21 +30,19 @@ export class ScopeFinder {
   }
 
   /** `undefined`: the application has no such cache, the method runs uncached. */
-  find(registry: CacheRegistry, { instance }: MethodCall): Scope | undefined {
-    const type = instance.constructor;
-    if (this.#last?.registry === registry && this.#last.type === type) return this.#last.scope;
-    const scope = this.#found.get(registry)?.get(type) ?? this.#resolve(registry, type);
-    if (scope !== undefined) this.#last = { registry, type, scope };
+  find(binding: Binding): Scope | undefined {
+    if (this.#last?.binding === binding) return this.#last.scope;
+    const scope = this.#found.get(binding) ?? this.#resolve(binding);
+    if (scope !== undefined) this.#last = { binding, scope };
     return scope;
   }
 
-  #resolve(registry: CacheRegistry, type: { prototype: unknown }): Scope | undefined {
-    const defaults = defaultsOf(type);
-    const registered = registry.find(this.options.cache ?? defaults.cache);
+  #resolve(binding: Binding): Scope | undefined {
+    const defaults = defaultsOf(binding.type);
+    const registered = binding.registry.find(this.options.cache ?? defaults.cache);
     if (registered === undefined) return undefined;
-    const scope = { ...registered, entry: { ...freshnessOf(defaults), ...this.#own } };
-    const byType = this.#found.get(registry) ?? new WeakMap<object, Scope>();
-    this.#found.set(registry, byType.set(type, scope));
+    const scope = scopeOf(registered, { ...freshnessOf(defaults), ...this.#own });
+    this.#found.set(binding, scope);
     return scope;
   }
 }

@@ -9,21 +9,21 @@
 import { Inject, Optional } from '@nestjs/common';
 import type { Cache } from '../client';
 import { DEFAULT_HASH_KEYS_ABOVE } from '../key/limit';
-import { CacheRegistry } from './cache-registry';
+import { type Binding, CacheRegistry } from './cache-registry';
 import type { CacheFailureHandler } from './failure';
 import { logFailures } from './log-failures';
 
 const REGISTRY = Symbol('turbocache:registry');
-const registries = new WeakMap<object, CacheRegistry>();
+const bindings = new WeakMap<object, Binding>();
 
-/** The registry of the application that made this object. */
-export function registryOf(instance: object): CacheRegistry | undefined {
-  return registries.get(instance);
+/** How this object is bound to the application that made it. */
+export function bindingOf(instance: object): Binding | undefined {
+  return bindings.get(instance);
 }
 
 /** Binds an object to the caches of an application. */
 export function bindRegistry(instance: object, registry: CacheRegistry): void {
-  registries.set(instance, registry);
+  bindings.set(instance, registry.bindingOf(instance.constructor));
 }
 
 /** Makes Nest bind the objects of this class, and of those that extend it. */
@@ -34,7 +34,7 @@ export function bindByInjection(prototype: object): void {
     get: () => undefined,
     set(this: object, registry: unknown) {
       // A test that mocks every missing dependency would hand over a mock: such an object stays uncached.
-      if (registry instanceof CacheRegistry) registries.set(this, registry);
+      if (registry instanceof CacheRegistry) bindRegistry(this, registry);
     },
   });
   Inject(CacheRegistry)(prototype, REGISTRY);
@@ -61,6 +61,6 @@ export function bindCache<T extends object>(instance: T, cache: Cache, options: 
     onError: options.onError ?? logFailures(),
     hashKeysAbove: options.hashKeysAbove ?? DEFAULT_HASH_KEYS_ABOVE,
   });
-  registries.set(instance, registry);
+  bindRegistry(instance, registry);
   return instance;
 }

@@ -6,7 +6,7 @@ import { Inject, Injectable, type OnModuleInit, type Type } from '@nestjs/common
 import { DiscoveryService } from '@nestjs/core';
 import { ConfigurationError } from '../client';
 import { defaultsOf } from '../decorators/defaults';
-import { bindRegistry, needsBinding, registryOf } from './binding';
+import { bindingOf, bindRegistry, needsBinding } from './binding';
 import { CacheRegistry } from './cache-registry';
 import { type Declaration, declarationsOf } from './declarations';
 
@@ -22,7 +22,7 @@ export class CacheExplorer implements OnModuleInit {
     for (const { instance, metatype } of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       const object = instance as unknown;
       if (isObject(object) && needsBinding(object)) {
-        if (registryOf(object) === undefined && object !== (object.constructor.prototype as object)) {
+        if (bindingOf(object) === undefined && object !== (object.constructor.prototype as object)) {
           bindRegistry(object, this.registry);
         }
         types.add(object.constructor as Type);

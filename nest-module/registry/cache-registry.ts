@@ -15,9 +15,23 @@ export interface RegisteredCache extends CacheSettings {
   readonly cache: Cache;
 }
 
+/** What all objects of one class in one application have in common: a call finds everything else through it. */
+export interface Binding {
+  readonly registry: CacheRegistry;
+  readonly type: { readonly prototype: unknown };
+}
+
 export class CacheRegistry {
+  readonly #bindings = new WeakMap<object, Binding>();
   #default: RegisteredCache | undefined;
   readonly #named = new Map<string, RegisteredCache>();
+
+  /** Always the same one for a class. */
+  bindingOf(type: Binding['type']): Binding {
+    const binding = this.#bindings.get(type) ?? { registry: this, type };
+    this.#bindings.set(type, binding);
+    return binding;
+  }
 
   /** A manager; without a name it is the application's default one. */
   addManager(name: string | undefined, cache: Cache, settings: CacheSettings): void {

@@ -9,6 +9,7 @@ import { escapeName } from './key';
 import { checkManagerOptions, type Defaults } from './options';
 import { Reports } from './reports';
 import { closedError } from './session';
+import { SHORTCUTS, type Shortcuts } from './shortcuts';
 import { Spaces } from './spaces';
 import { Tiers } from './tiers';
 
@@ -97,6 +98,10 @@ export class CacheManager extends EventEmitter<Public.CacheManagerEvents> implem
 
   namespace(name: string): Public.Cache {
     return this.#root.namespace(name);
+  }
+
+  [SHORTCUTS](eagerRefresh?: number | null): Shortcuts {
+    return this.#root[SHORTCUTS](eagerRefresh);
   }
 
   async ready(): Promise<void> {

@@ -18,6 +18,7 @@ import { isWithinLoadOf } from './recursion';
 import { Reply } from './reply';
 import type { Request } from './request-ring';
 import { closedError } from './session';
+import { SHORTCUTS, Shortcuts } from './shortcuts';
 import { capturedIn, isDue, type Space } from './space';
 import type { Spaces } from './spaces';
 import { checkTags, encodeTags } from './tags';
@@ -212,6 +213,10 @@ export class NamespaceCache implements Cache {
     const cache = this.#nested(name, this.#settings);
     this.#namespaces.set(name, cache);
     return cache;
+  }
+
+  [SHORTCUTS](eagerRefresh = this.#settings.freshness.eagerRefresh): Shortcuts {
+    return new Shortcuts(this.#space, eagerRefresh);
   }
 
   #nested(name: string, settings: CacheSettings): NamespaceCache {

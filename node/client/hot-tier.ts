@@ -117,6 +117,14 @@ export class HotTier {
     return undefined;
   }
 
+  /** The same for a caller who counts by himself. */
+  hit(space: HotSpace, key: string): HotNode | undefined {
+    const node = space.nodes.get(key);
+    if (node === undefined || !this.isCurrent(node)) return undefined;
+    node.visited = true;
+    return node;
+  }
+
   put(space: HotSpace, key: string, entry: HotEntry): HotNode | undefined {
     this.remove(space, key);
     const { maxEntries, maxBytes } = this.limits;
