@@ -54,10 +54,18 @@ export interface EntryOptions extends FreshnessOptions {
   tags?: readonly string[];
 }
 
+/** See {@link MemoryOptions.eviction}. */
+export type Eviction = 's3-fifo' | 'tiny-lfu';
+
 /** L1: encoded values in native memory, one store for all worker threads of the process. */
 export interface MemoryOptions {
-  /** Upper limit in true bytes: key + value + bookkeeping. Above it the least valuable entries go (TinyLFU). @default '64mb' */
+  /** Upper limit in true bytes: key + value + bookkeeping. Above it the least valuable entries go. @default '64mb' */
   maxBytes?: Size;
+  /**
+   * How the least valuable entries are found. `s3-fifo` takes about 110 bytes of bookkeeping an entry, `tiny-lfu` about 425;
+   * `tiny-lfu` remembers for longer how often a key was used. @default 's3-fifo'
+   */
+  eviction?: Eviction;
 }
 
 /** L0: decoded objects in the JavaScript heap of each isolate. */

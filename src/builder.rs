@@ -7,7 +7,7 @@ use crate::codec::serializer::Serializer;
 use crate::engine::{Engine, Parts, Space};
 use crate::entry::Lifetime;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{CompressionOptions, Freshness, MemoryOptions, Options, RedisOptions};
+use crate::options::{CompressionOptions, Eviction, Freshness, Options, RedisOptions};
 use crate::tier::RemoteTier;
 use crate::{key, runtime};
 use std::sync::Arc;
@@ -41,7 +41,14 @@ impl CacheBuilder {
     /// Upper limit of the memory tier in true bytes.
     #[must_use]
     pub fn memory_max_bytes(mut self, max_bytes: u64) -> Self {
-        self.options.memory = Some(MemoryOptions { max_bytes });
+        self.options.memory.get_or_insert_default().max_bytes = max_bytes;
+        self
+    }
+
+    /// What the memory tier gives up when it is full.
+    #[must_use]
+    pub fn memory_eviction(mut self, eviction: Eviction) -> Self {
+        self.options.memory.get_or_insert_default().eviction = eviction;
         self
     }
 

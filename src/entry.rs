@@ -1,6 +1,7 @@
 //! What the memory tier holds under a key.
 
 use crate::clock::{FOREVER, Millis};
+use crate::payload::Payload;
 use std::sync::Arc;
 
 /// Identifies an encoding in stored bytes. 128 to 255 are the user's own.
@@ -79,10 +80,10 @@ impl Stamp {
 }
 
 /// A value in its encoded form, with everything needed to judge it. Cloning shares the bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The encoded value, not compressed, not encrypted.
-    pub payload: Arc<[u8]>,
+    pub payload: Payload,
     /// How `payload` is encoded.
     pub serializer: SerializerId,
     /// The whole ttl in milliseconds.

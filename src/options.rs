@@ -43,11 +43,38 @@ impl Default for Options {
 pub struct MemoryOptions {
     /// Upper limit in true bytes: key + value + bookkeeping.
     pub max_bytes: u64,
+    /// What is given up when it is full.
+    pub eviction: Eviction,
+}
+
+/// How the memory tier decides what to give up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Eviction {
+    /// S3-FIFO, about 115 bytes of bookkeeping an entry.
+    #[default]
+    #[serde(rename = "s3-fifo")]
+    S3Fifo,
+    /// W-TinyLFU, about 425 bytes of bookkeeping an entry.
+    TinyLfu,
+}
+
+impl Eviction {
+    /// As it is written in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Eviction::S3Fifo => "s3-fifo",
+            Eviction::TinyLfu => "tiny-lfu",
+        }
+    }
 }
 
 impl Default for MemoryOptions {
     fn default() -> Self {
-        Self { max_bytes: 64 << 20 }
+        Self {
+            max_bytes: 64 << 20,
+            eviction: Eviction::default(),
+        }
     }
 }
 

@@ -35,7 +35,7 @@ export const DEFAULTS: Defaults = {
   hardTimeout: null,
   eagerRefresh: null,
   jitter: 0,
-  memory: { maxBytes: 64 << 20 },
+  memory: { maxBytes: 64 << 20, eviction: 's3-fifo' },
   hot: { maxEntries: 10_000, maxBytes: 32 << 20, reads: 'copy' },
   redis: { connectTimeout: 1_000, commandTimeout: 500, required: false },
   compression: { threshold: 1_024, level: 1 },

@@ -32,7 +32,7 @@ describe('the options of a manager', () => {
     expect(engine.opened).toEqual({
       namespace: 'shop',
       version: '2',
-      memory: { maxBytes: 1 << 20 },
+      memory: { maxBytes: 1 << 20, eviction: 's3-fifo' },
       redis: { url: 'redis://h', connectTimeout: DEFAULTS.redis.connectTimeout, commandTimeout: 1_000 },
       adapter: false,
       compression: DEFAULTS.compression,
@@ -63,6 +63,7 @@ describe('the options of a manager', () => {
     [{ eagerRefresh: 1 }, 'E_TURBOCACHE_OPTION', 'eagerRefresh'],
     [{ eagerRefresh: '0.5' }, 'E_TURBOCACHE_OPTION', 'eagerRefresh'],
     [{ memory: { maxBytes: '64' } }, 'E_TURBOCACHE_OPTION', 'memory.maxBytes'],
+    [{ memory: { eviction: 'lru' } }, 'E_TURBOCACHE_OPTION', 'memory.eviction'],
     [{ memory: true }, 'E_TURBOCACHE_OPTION', 'memory'],
     [{ hot: { maxEntries: 0 } }, 'E_TURBOCACHE_OPTION', 'hot.maxEntries'],
     [{ hot: { reads: 'clone' } }, 'E_TURBOCACHE_OPTION', 'hot.reads'],

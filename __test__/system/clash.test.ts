@@ -8,9 +8,9 @@ it('a manager that asks for other options of a shared namespace is warned with b
   const second = new CacheManager({ namespace: 'clash', memory: { maxBytes: '1mb' } });
   const [warning] = (await once(second, 'warning')) as [TurboCacheError];
   expect(warning.code).toBe('E_TURBOCACHE_CLASH');
-  expect(warning.option).toBe('memory.maxBytes');
-  expect(warning.got).toBe('1048576 bytes');
-  expect(warning.expected).toBe('2097152 bytes');
+  expect(warning.option).toBe('memory');
+  expect(warning.got).toBe('1048576 bytes, s3-fifo');
+  expect(warning.expected).toBe('2097152 bytes, s3-fifo');
   await first.set('key', 'value');
   expect(await second.get('key')).toBe('value');
   await Promise.all([first.close(), second.close()]);

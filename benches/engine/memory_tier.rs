@@ -7,7 +7,7 @@ use std::hint::black_box;
 use turbocache::clock::Millis;
 use turbocache::engine::generation::GenerationTable;
 use turbocache::entry::{Entry, SerializerId, Stamp};
-use turbocache::tier::{MemoryTier, Moka};
+use turbocache::tier::{Compact, MemoryTier, Moka};
 
 const KEYS: usize = 10_000;
 
@@ -28,15 +28,19 @@ fn entry(payload: &[u8]) -> Entry {
 }
 
 fn memory_tier(criterion: &mut Criterion) {
+    store(criterion, "s3-fifo", &Compact::new(1 << 30, 16 << 20, 7));
+    store(criterion, "tiny-lfu", &Moka::new(1 << 30));
+}
+
+fn store(criterion: &mut Criterion, name: &str, memory: &dyn MemoryTier) {
     let keys: Vec<String> = (0..KEYS).map(|n| format!("0000user:{n:011}")).collect();
-    let memory = Moka::new(1 << 30);
     for key in &keys {
         memory.insert(key.as_bytes(), entry(&[b'x'; 249]));
     }
     memory.settle();
     let mut at = (0..KEYS).cycle();
     let mut key = || keys[at.next().unwrap_or_default()].as_bytes();
-    let mut group = criterion.benchmark_group("memory tier, 249 bytes");
+    let mut group = criterion.benchmark_group(format!("memory tier, {name}, 249 bytes"));
     group.bench_function("get", |bencher| bencher.iter(|| black_box(memory.get(key()))));
     group.bench_function("get of what is not there", |bencher| {
         bencher.iter(|| black_box(memory.get(b"0000nobody")));

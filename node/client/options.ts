@@ -1,5 +1,6 @@
 /** The options of a manager and of a named cache: checked, in milliseconds and bytes, with the engine's defaults. */
 import type {
+  Eviction,
   CacheManagerOptions,
   CacheOptions,
   CompressionOptions,
@@ -27,7 +28,7 @@ export interface Defaults {
   readonly hardTimeout: number | null;
   readonly eagerRefresh: number | null;
   readonly jitter: number;
-  readonly memory: { readonly maxBytes: number };
+  readonly memory: { readonly maxBytes: number; readonly eviction: Eviction };
   readonly hot: { readonly maxEntries: number; readonly maxBytes: number; readonly reads: ReadMode };
   readonly redis: { readonly connectTimeout: number; readonly commandTimeout: number; readonly required: boolean };
   readonly compression: { readonly threshold: number; readonly level: number };
@@ -129,14 +130,20 @@ function checkVersion(input: unknown): string | null {
   return String(input);
 }
 
+const EVICTIONS = ['s3-fifo', 'tiny-lfu'] as const;
+
 function checkMemory(input: MemoryOptions | false | undefined, defaults: Defaults['memory']): NativeOptions['memory'] {
   if (input === false) return null;
-  const given = checkNames<MemoryOptions>(CONFIGURATION, 'memory.', input ?? {}, ['maxBytes']);
+  const given = checkNames<MemoryOptions>(CONFIGURATION, 'memory.', input ?? {}, ['maxBytes', 'eviction']);
   return {
     maxBytes:
       given.maxBytes === undefined
         ? defaults.maxBytes
         : size(CONFIGURATION, 'memory.maxBytes', given.maxBytes, 1, MOST_BYTES),
+    eviction:
+      given.eviction === undefined
+        ? defaults.eviction
+        : oneOf(CONFIGURATION, 'memory.eviction', given.eviction, EVICTIONS),
   };
 }
 

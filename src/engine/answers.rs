@@ -2,7 +2,7 @@
 
 use crate::entry::{Entry, Lifetime, SerializerId, Stamp};
 use crate::error::Result;
-use std::sync::Arc;
+use crate::payload::Payload;
 
 /// A value to store.
 #[derive(Debug, Clone, Copy)]
@@ -103,4 +103,4 @@ pub type FillDone = Box<dyn FnOnce(Result<FillOutcome>) + Send>;
 /// Called once: whether there was something to change; an error only of the remote tier, or of what was asked.
 pub type WriteDone = Box<dyn FnOnce(Result<bool>) + Send>;
 /// Called once with a fresh value's bytes, or `None`.
-pub type ValueDone = Box<dyn FnOnce(Option<Arc<[u8]>>) + Send>;
+pub type ValueDone = Box<dyn FnOnce(Option<Payload>) + Send>;

@@ -33,7 +33,7 @@ use crate::key;
 use crate::metrics::Counters;
 use crate::options::Options;
 use crate::random::{Random, SystemRandom};
-use crate::tier::{MemoryTier, Moka, NoMemory, NoRemote, RemoteState, RemoteTier};
+use crate::tier::{MemoryTier, NoMemory, NoRemote, RemoteState, RemoteTier, open_memory};
 use flights::Flights;
 use generation::GenerationTable;
 use namespaces::{Namespace, Namespaces};
@@ -63,13 +63,14 @@ pub struct Parts {
 impl Parts {
     /// The real clock and randomness, the memory tier of the options, no remote tier, no bus.
     pub fn local(options: &Options, runtime: Handle) -> Self {
+        let random = SystemRandom::default();
         Self {
             clock: Arc::new(SystemClock::default()),
-            random: Arc::new(SystemRandom::default()),
             memory: match &options.memory {
-                Some(memory) => Arc::new(Moka::new(memory.max_bytes)),
+                Some(memory) => open_memory(memory, options.max_value_bytes, random.next()),
                 None => Arc::new(NoMemory),
             },
+            random: Arc::new(random),
             remote: Arc::new(NoRemote),
             bus: Arc::new(NoBus),
             runtime,

@@ -10,6 +10,7 @@ use crate::engine::{Engine, with_memory_key};
 use crate::entry::{Entry, SerializerId, Stamp};
 use crate::error::Result;
 use crate::key::RemoteKey;
+use crate::payload::Payload;
 use crate::tier::{RemoteReply, RemoteRequest, Stored};
 use std::sync::Arc;
 
@@ -194,7 +195,7 @@ impl Engine {
                 }
                 Some(envelope) if envelope.serializer == serializer && owned.generation() == before => {
                     engine.counters.remote_hits.add();
-                    done(Some(envelope.payload[..].into()));
+                    done(Some(Payload::from(&envelope.payload[..])));
                 }
                 other => {
                     if other.is_some_and(|envelope| envelope.serializer != serializer) {

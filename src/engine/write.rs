@@ -105,10 +105,11 @@ impl Engine {
         // A clear or a tag does not move the key's own generation. What is dropped out of doubt, or by others, may be written
         // again: nobody has been told yet that the write is done, so it may as well be the later of the two.
         let stands = task.clears == task.namespace.clears() && self.tags.allow(&task.entry);
-        // Another key of the slot moves it: then the memory tier knows, as long as it holds these very bytes.
+        // Another key of the slot moves it: then the memory tier knows, as long as it holds the same.
         let is_held = || {
             with_memory_key(&task.namespace, &task.key, |key| self.memory.get(key)).is_some_and(|held| {
-                Arc::ptr_eq(&held.payload, &task.entry.payload) && held.fresh_until == task.entry.fresh_until
+                let written = &task.entry;
+                held.fresh_until == written.fresh_until && held.tags == written.tags && held.payload == written.payload
             })
         };
         stands && (guard.generation() == task.generation || is_held())

@@ -9,7 +9,7 @@ mod redis;
 
 pub use guarded::Guarded;
 pub use key_value::{KeyValue, KeyValueAnswers, KeyValueItem, KeyValueStore};
-pub use memory::{Moka, OVERHEAD};
+pub use memory::{Compact, Moka, OVERHEAD, open as open_memory};
 pub use none::{NoMemory, NoRemote};
 #[cfg(feature = "redis")]
 pub use redis::Redis;

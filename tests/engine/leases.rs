@@ -363,7 +363,7 @@ async fn a_lease_that_the_remote_tier_refuses_to_talk_about_is_no_reason_to_wait
 
 /// The memory tier of a caller who is held up right after his look.
 struct SlowLook {
-    memory: turbocache::tier::Moka,
+    memory: turbocache::tier::Compact,
     pause: parking_lot::Mutex<Option<Pause>>,
 }
 
@@ -409,7 +409,7 @@ impl turbocache::tier::MemoryTier for SlowLook {
 #[tokio::test]
 async fn a_caller_who_looked_before_a_load_ended_and_asks_after_it_makes_no_second_load() {
     let memory = Arc::new(SlowLook {
-        memory: turbocache::tier::Moka::new(1 << 20),
+        memory: turbocache::tier::Compact::new(1 << 20, 1 << 16, 1),
         pause: parking_lot::Mutex::default(),
     });
     let builder = Cache::builder();

@@ -11,6 +11,7 @@ mod failing;
 mod invalidation;
 mod leases;
 mod memory_only;
+mod memory_tier;
 mod redis_down;
 mod redis_hostile;
 mod redis_shared;

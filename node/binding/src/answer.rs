@@ -1,8 +1,8 @@
 //! An answer on its way to JavaScript, and how it is written: a header of words, tag pairs, the value.
 
 use crate::layout::{FAR, HEADER, INLINE, Status, flag, word};
-use std::sync::Arc;
 use turbocache::engine::{Capture, Found, LeaseId};
+use turbocache::payload::Payload;
 
 /// The bytes of an answer. Engine values are shared, not copied, until they are written.
 #[derive(Debug, Default)]
@@ -11,7 +11,7 @@ pub enum Value {
     #[default]
     None,
     /// A cached value.
-    Shared(Arc<[u8]>),
+    Shared(Payload),
     /// A message, or a batch for the adapter.
     Owned(Vec<u8>),
 }

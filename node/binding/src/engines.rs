@@ -46,7 +46,7 @@ fn clash(stands: &Options, asked: &Options) -> Option<Error> {
         })
     };
     let memory = |options: &Options| match &options.memory {
-        Some(memory) => format!("{} bytes", memory.max_bytes),
+        Some(memory) => format!("{} bytes, {}", memory.max_bytes, memory.eviction.name()),
         None => "off".to_owned(),
     };
     let compression = |options: &Options| match &options.compression {
@@ -57,7 +57,7 @@ fn clash(stands: &Options, asked: &Options) -> Option<Error> {
         Some(redis) => format!("{} ms and {} ms", redis.connect_timeout, redis.command_timeout),
         None => String::new(),
     };
-    differs("memory.maxBytes", memory(stands), memory(asked))
+    differs("memory", memory(stands), memory(asked))
         .or_else(|| differs("compression", compression(stands), compression(asked)))
         .or_else(|| {
             differs(

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use turbocache::clock::FOREVER;
 use turbocache::engine::{FillOutcome, Found, LeaseId, Space, Write};
 use turbocache::entry::Lifetime;
+use turbocache::payload::Payload;
 use turbocache::{Error, ErrorKind, Result};
 
 mod op {
@@ -142,7 +143,7 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
     }
 }
 
-fn unkept(id: u32, value: Option<Arc<[u8]>>) -> Answer {
+fn unkept(id: u32, value: Option<Payload>) -> Answer {
     match value {
         Some(value) => Answer {
             value: Value::Shared(value),

@@ -1,14 +1,15 @@
-//! L1 on moka. moka decides what is worth keeping (TinyLFU, Einziger et al. 2017); what is *valid* is decided above:
-//! expiry, generations and tags are never left to it, because its own per-entry expiry showed passes of a second.
+//! A store on moka: W-TinyLFU (Einziger et al., ACM Transactions on Storage 2017). Its own per-entry expiry is not used: it
+//! showed passes of a second.
 
 use crate::entry::Entry;
 use crate::tier::MemoryTier;
+use crate::tier::memory::tag_bytes;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 /// Bytes of bookkeeping per entry: moka's nodes and table, the entry itself, the key's and the value's own allocations.
-/// Measured with a million entries by `examples/memory.rs`, which prints what it must be.
-pub const OVERHEAD: usize = 425;
+/// Measured with a million entries by `examples/memory.rs`.
+const OVERHEAD: usize = 425;
 
 /// Entries in this process' memory, bounded in true bytes.
 pub struct Moka {
@@ -21,11 +22,8 @@ impl Moka {
         let cache = Cache::<Box<[u8]>, Entry>::builder()
             .max_capacity(max_bytes)
             .weigher(|key, entry| {
-                let tags = entry
-                    .tags
-                    .as_ref()
-                    .map_or(0, |tags| tags.names.iter().map(|name| 32 + 2 * name.len()).sum());
-                u32::try_from(key.len() + entry.payload.len() + tags + OVERHEAD).unwrap_or(u32::MAX)
+                let bytes = key.len() + entry.payload.len() + tag_bytes(entry.tags.as_ref());
+                u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
             })
             .eviction_policy(EvictionPolicy::tiny_lfu())
             .build();
