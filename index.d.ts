@@ -166,6 +166,19 @@ export interface SetManyEntry<T = unknown> extends EntryOptions {
   value: T;
 }
 
+/** Options of {@link Cache.deletePattern}. */
+export interface DeletePatternOptions {
+  /** Called after each step. What it throws rejects the call; the deletion goes on. */
+  onProgress?(progress: {
+    /** Keys of the namespace that were compared with the pattern so far. */
+    scanned: number;
+    /** Keys that were removed so far. */
+    deleted: number;
+  }): void;
+  /** Keys of one step: 1 to 10,000. Larger steps are faster and keep Redis busy for longer at a time. @default 1_000 */
+  batch?: number;
+}
+
 /** What a loader is told and may say. */
 export interface LoaderContext {
   readonly key: string;
@@ -249,6 +262,13 @@ export interface Cache {
 
   /** Drops every entry that carries one of the tags, in every tier, in one round trip. */
   invalidateTags(tags: readonly string[]): Promise<void>;
+  /**
+   * Removes every key of this namespace (not of nested ones) that matches a glob; how many there were: in Redis, or in memory
+   * without it. `*` is any number of characters, `:` and `/` included, `?` is one, `[abc]`, `[a-c]` and `[^a-c]` are one of
+   * a set, `\` takes the meaning from the next character. Walks over all keys of the store with SCAN: prefer tags or a
+   * namespace where it is called often. A key that is written meanwhile may go or stay.
+   */
+  deletePattern(pattern: string, options?: DeletePatternOptions): Promise<number>;
   /** Drops every entry of this namespace and of those nested in it, without scanning. */
   clear(): Promise<void>;
   /** The entry with its times, tier and tags, or `undefined`. */
@@ -289,6 +309,7 @@ export class CacheManager extends EventEmitter<CacheManagerEvents> implements Ca
     options?: EntryOptions,
   ): Promise<(T | undefined)[]>;
   invalidateTags(tags: readonly string[]): Promise<void>;
+  deletePattern(pattern: string, options?: DeletePatternOptions): Promise<number>;
   clear(): Promise<void>;
   getEntry<T = unknown>(key: string): Promise<CacheEntry<T> | undefined>;
   cache(name: string, options?: CacheOptions): Cache;
@@ -365,6 +386,9 @@ export interface ICacheAdapter {
   /** Ends the store's connections. Called by `CacheManager.close()`. */
   close?(): Promise<void>;
 }
+
+/** `text` such that it stands for itself in the pattern of {@link Cache.deletePattern}: `escapePattern(id) + ':*'`. */
+export function escapePattern(text: string): string;
 
 // ------------------------------------------------------------------------------------------------------- adapters
 

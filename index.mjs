@@ -22,4 +22,5 @@ export const {
   SerializationError,
   TurboCacheError,
   UnsupportedError,
+  escapePattern,
 } = turbocache;

@@ -3,7 +3,7 @@
 use crate::builder::CacheBuilder;
 use crate::clock::millis;
 use crate::codec::serializer::Serializer;
-use crate::engine::{Engine, FillOutcome, Found, LeaseId, Lookup, Space, Write};
+use crate::engine::{Engine, FillOutcome, Found, LeaseId, Lookup, Progress, Space, Write};
 use crate::entry::Lifetime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
@@ -174,6 +174,29 @@ impl Cache {
     /// Drops every entry of this namespace and of those nested in it, without scanning.
     pub async fn clear(&self) -> Result<()> {
         self.write(|done| self.space.clear(done)).await.map(drop)
+    }
+
+    /// Removes every key of this namespace that matches a [`Pattern`](crate::pattern::Pattern), not those of nested ones;
+    /// how many there were remotely, or in memory without a remote tier. Walks over all keys of the store.
+    ///
+    /// A key that is written meanwhile may go or stay. A load that began before stores nothing.
+    pub async fn delete_pattern(&self, pattern: &str) -> Result<u64> {
+        self.delete_pattern_with(pattern, |_| ()).await
+    }
+
+    /// [`Cache::delete_pattern`]; `progress` is called after each step.
+    pub async fn delete_pattern_with(
+        &self,
+        pattern: &str,
+        progress: impl FnMut(Progress) + Send + 'static,
+    ) -> Result<u64> {
+        let (sender, answer) = oneshot::channel();
+        let done = Box::new(move |count| drop(sender.send(count)));
+        self.space.delete_pattern(pattern, None, Some(Box::new(progress)), done);
+        match answer.await.map_err(|_| closed())? {
+            Err(error) if error.kind() == ErrorKind::Remote => Ok(0),
+            count => count,
+        }
     }
 
     /// Drops every entry that carries one of the tags.

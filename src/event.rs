@@ -33,6 +33,13 @@ pub enum Change {
         /// `t:<path>:<tag>`.
         fields: Vec<Box<str>>,
     },
+    /// The keys of a namespace that match a pattern are gone, those of nested ones not.
+    Pattern {
+        /// Namespace below the root.
+        path: Box<str>,
+        /// A [`Pattern`](crate::pattern::Pattern), as it was written.
+        pattern: Box<str>,
+    },
     /// The namespace and those nested in it were cleared.
     Clear {
         /// Namespace below the root.
@@ -58,6 +65,7 @@ impl Event {
             Change::Filled { .. } => 2,
             Change::Tags { .. } => 3,
             Change::Clear { .. } => 4,
+            Change::Pattern { .. } => 5,
         });
         bytes.extend_from_slice(&self.sender.to_le_bytes());
         bytes.extend_from_slice(&self.sequence.to_le_bytes());
@@ -72,6 +80,10 @@ impl Event {
             }
             Change::Tags { fields } => fields.iter().for_each(|field| text(field)),
             Change::Clear { path } => text(path),
+            Change::Pattern { path, pattern } => {
+                text(path);
+                text(pattern);
+            }
         }
         bytes
     }
@@ -104,6 +116,10 @@ impl Event {
                 fields: texts.collect(),
             },
             (4, 1) => Change::Clear { path: texts.next()? },
+            (5, 2) => Change::Pattern {
+                path: texts.next()?,
+                pattern: texts.next()?,
+            },
             _ => return None,
         };
         Some(Event {
@@ -126,6 +142,7 @@ mod tests {
             (text(), text()).prop_map(|(path, key)| Change::Filled { path, key }),
             proptest::collection::vec(text(), 1..4).prop_map(|fields| Change::Tags { fields }),
             text().prop_map(|path| Change::Clear { path }),
+            (text(), text()).prop_map(|(path, pattern)| Change::Pattern { path, pattern }),
         ]
     }
 

@@ -93,6 +93,14 @@ impl RemoteKey {
         }
     }
 
+    /// The key of this namespace whose value or lease has this name.
+    pub fn of_name(path: &str, name: &str) -> Option<Self> {
+        let full = name.strip_prefix("tc:{")?;
+        let full = full.strip_suffix("}:v").or_else(|| full.strip_suffix("}:l"))?;
+        let key = full.strip_prefix(path)?.strip_prefix(':')?;
+        Some(Self::new(path, key))
+    }
+
     /// The user's key, for the namespace path that it was made with.
     pub fn user_key(&self, path: &str) -> &str {
         self.full.get(path.len() + 1..).unwrap_or_default()
@@ -142,7 +150,25 @@ mod tests {
         assert_eq!(ancestors("a/b/c").collect::<Vec<_>>(), ["", "a", "a/b", "a/b/c"]);
     }
 
+    #[test]
+    fn a_name_is_no_key_of_another_namespace() {
+        let name = RemoteKey::new("shop/users", "1").value_name();
+        assert_eq!(RemoteKey::of_name("shop", &name), None);
+        assert_eq!(RemoteKey::of_name("shop", "tc:{shop}:g"), None);
+        assert_eq!(RemoteKey::of_name("shop", "tc:{shop:1}:x"), None);
+    }
+
     proptest! {
+        #[test]
+        fn a_key_is_found_in_its_names(path in "[a-z%/]{1,6}", key in ".{0,9}") {
+            let made = RemoteKey::new(&path, &key);
+            let names = [made.value_name(), made.lease_name()];
+            for name in names {
+                let found = RemoteKey::of_name(&path, &name).unwrap();
+                prop_assert_eq!(found.user_key(&path), key.as_str());
+            }
+        }
+
         #[test]
         fn two_different_pairs_never_share_a_redis_name(
             a in (".{0,6}", ".{0,6}", ".{0,6}"), b in (".{0,6}", ".{0,6}", ".{0,6}")

@@ -19,6 +19,7 @@ pub mod event;
 pub mod key;
 pub mod metrics;
 pub mod options;
+pub mod pattern;
 pub mod payload;
 pub mod random;
 pub mod runtime;

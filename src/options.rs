@@ -150,6 +150,14 @@ impl Default for Freshness {
     }
 }
 
+/// Deletion by pattern.
+pub(crate) mod pattern {
+    /// Keys of one step.
+    pub const BATCH: u32 = 1_000;
+    /// More would keep the server busy for too long at a time.
+    pub const BATCH_MAX: u32 = 10_000;
+}
+
 /// The lease that makes one load out of many. Not for users to set yet.
 pub(crate) mod lease {
     /// How long the remote lease of a leader that stopped renewing it keeps others waiting, in milliseconds.

@@ -74,6 +74,7 @@ export interface Request {
   readonly key: string;
   readonly value: Buffer;
   readonly tags: readonly string[];
+  readonly flags: number;
   readonly refresh: boolean;
   readonly ttl: number;
   readonly grace: number;
@@ -285,6 +286,7 @@ export class FakeEngine implements NativeBinding {
         key: buffer.toString('utf8', keyAt, valueAt),
         value: Buffer.from(buffer.subarray(valueAt, tagsAt)),
         tags: readTags(buffer, tagsAt, end),
+        flags: word(RequestWord.Flags),
         refresh: (word(RequestWord.Flags) & RequestFlag.Refresh) !== 0,
         ttl: float(RequestFloat.Ttl),
         grace: float(RequestFloat.Grace),
@@ -363,10 +365,26 @@ export class FakeEngine implements NativeBinding {
         }
         return done(true);
       }
+      case Op.DeletePattern:
+        return this.deletePattern(request);
       case Op.InvalidateTags:
         for (const tag of request.tags) this.invalidateTag(tag);
         return done(true);
     }
+  }
+
+  /** Only `*` at the end is understood: what a pattern means is tested with the engine. */
+  private deletePattern({ id, namespaceId, key: pattern }: Request): void {
+    const start = this.id(namespaceId, pattern.replace(/\*$/, ''));
+    const names = [...this.memory.keys()].filter((name) => name.startsWith(start));
+    const numbers = (deleted: number): Buffer => Buffer.from(new Float64Array([this.memory.size, deleted]).buffer);
+    const request = undefined;
+    this.complete({ request, id, status: Status.Progress, value: numbers(0) });
+    for (const name of names) {
+      this.memory.delete(name);
+      Atomics.add(this.mirror, slotOf(name), 1);
+    }
+    this.complete({ request, id, status: Status.Done, value: numbers(names.length) });
   }
 
   private lookup(request: Request): void {

@@ -176,6 +176,7 @@ async function everythingWith(cache: CacheManager): Promise<void> {
   await cache.expire('a');
   await cache.delete('loaded');
   await cache.invalidateTags(['t']);
+  await cache.deletePattern('a*');
   await cache.cache('users').clear();
   await cache.clear();
   await cache.getMany(['a', 'b']);

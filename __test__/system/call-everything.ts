@@ -38,6 +38,7 @@ export async function callEverything(cache: CacheManager): Promise<void> {
   expect(await answered('getOrSetMany', many)).toEqual(['loaded', 'loaded']);
   await answered('deleteMany', cache.deleteMany([key, `${key}:2`]));
   await answered('invalidateTags', cache.invalidateTags(['t']));
+  await answered('deletePattern', cache.deletePattern(`${key}*`));
   await answered('clear', cache.clear());
   await answered('delete', cache.delete(key));
   expect(cache.peek(key)).toBeUndefined();

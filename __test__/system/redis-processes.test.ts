@@ -120,6 +120,7 @@ describe('a change in one process', () => {
     ['deleteMany', (cache) => cache.deleteMany(['l', 'k']), undefined],
     ['expire', (cache) => cache.expire('k'), undefined],
     ['invalidateTags', (cache) => cache.invalidateTags(['other', 't']), undefined],
+    ['deletePattern', (cache) => cache.deletePattern('[j-l]'), undefined],
     ['clear', (cache) => cache.clear(), undefined],
   ];
 

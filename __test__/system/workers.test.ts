@@ -90,6 +90,7 @@ const changes: [string, (cache: Cache) => Promise<unknown>, unknown][] = [
   ['deleteMany', (cache) => cache.deleteMany(['other', 'k']), undefined],
   ['setMany', (cache) => cache.setMany([{ key: 'k', value: 'new' }]), 'new'],
   ['invalidateTags', (cache) => cache.invalidateTags(['t']), undefined],
+  ['deletePattern', (cache) => cache.deletePattern('?'), undefined],
   ['clear', (cache) => cache.clear(), undefined],
 ];
 

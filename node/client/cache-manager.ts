@@ -84,6 +84,10 @@ export class CacheManager extends EventEmitter<Public.CacheManagerEvents> implem
     return this.#root.invalidateTags(tags);
   }
 
+  deletePattern(pattern: string, options?: Public.DeletePatternOptions): Promise<number> {
+    return this.#root.deletePattern(pattern, options);
+  }
+
   clear(): Promise<void> {
     return this.#root.clear();
   }

@@ -14,6 +14,7 @@ import type { SharedLoad } from './load';
 import { Flag, Op, ReadStatus, RequestFlag, Status, Word } from './native';
 import { checkCacheOptions, type CacheSettings } from './options';
 import type { Outcome } from './outcome';
+import { checkPattern, checkPatternOptions, deletedIn, PatternReply } from './pattern';
 import { isWithinLoadOf } from './recursion';
 import { Reply } from './reply';
 import type { Request } from './request-ring';
@@ -175,6 +176,18 @@ export class NamespaceCache implements Cache {
     // Handed over at once: what the hot tier holds must not outlive this call.
     this.#tiers.session.flush();
     await done;
+  }
+
+  async deletePattern(pattern: string, options?: Public.DeletePatternOptions): Promise<number> {
+    this.#checkOpen();
+    checkPattern(pattern);
+    const { batch, onProgress } = checkPatternOptions(options);
+    const flags = onProgress === undefined ? 0 : RequestFlag.Progress;
+    const request = { op: Op.DeletePattern, namespaceId: this.#space.id, key: pattern, lease: batch, flags };
+    return new Promise<number>((resolve, reject) => {
+      const end = new Reply(deletedIn, 0, this.#tiers.watch, resolve, reject);
+      this.#tiers.session.send(request, new PatternReply(end, onProgress, reject));
+    });
   }
 
   async clear(): Promise<void> {

@@ -6,8 +6,10 @@ import type { Answer } from './answer';
 import type { TurboCacheError } from './errors';
 import { Status, Word } from './native';
 
-/** Somebody who waits for a completion. Exactly one of the two is called, once. */
+/** Somebody who waits for a completion. Exactly one of `settle` and `abandon` is called, once and last. */
 export interface Waiting {
+  /** How far it is; the request goes on. `answer` is only valid during the call. */
+  progress?(answer: Answer): void;
   /** `answer` is only valid during the call. */
   settle(answer: Answer): void;
   /** The session ended without an answer. */
@@ -112,6 +114,7 @@ export class Completions {
     if (answer.status === Status.Adapter) return this.unasked.adapterBatch(answer);
     const id = answer.word(Word.RequestId);
     if (id === 0) return this.unasked.ended();
+    if (answer.status === Status.Progress) return this.waiting[id]?.progress?.(answer);
     const waiting = this.release(id);
     if (waiting === null) return;
     waiting.settle(answer);

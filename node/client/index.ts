@@ -4,6 +4,7 @@ export { MemoryAdapter } from './memory-adapter';
 export { MultiTierAdapter } from './multi-tier-adapter';
 export { KeyvAdapter } from './keyv-adapter';
 export { CacheableAdapter } from './cacheable-adapter';
+export { escapePattern } from './pattern';
 export {
   TurboCacheError,
   ConfigurationError,

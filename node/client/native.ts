@@ -150,6 +150,8 @@ export const enum Status {
   Error = 5,
   /** A batch for the adapter: `RequestId` is the batch id, the value holds the items. */
   Adapter = 6,
+  /** The request goes on: two float64 in the value, keys looked at and values removed. */
+  Progress = 7,
 }
 
 export const enum Flag {
@@ -205,6 +207,11 @@ export const enum Op {
   InvalidateTags = 10,
   /** Like Get, also stale, and with tag names → Hit, Stale or Miss. */
   Entry = 11,
+  /**
+   * The key is the pattern, the lease's place holds the keys of a step (0 = the default) → Done, with two float64 in the
+   * value of which the second is the number of removed values. With {@link RequestFlag.Progress}: Progress after each step.
+   */
+  DeletePattern = 12,
 }
 
 export const enum RequestFlag {
@@ -214,6 +221,8 @@ export const enum RequestFlag {
   Failed = 2,
   /** Get: nobody keeps the value, so the answer needs no ages and no generations. */
   Unkept = 4,
+  /** DeletePattern: somebody wants to know how far it is. */
+  Progress = 8,
 }
 
 /**

@@ -33,6 +33,15 @@ pub struct Capture {
     pub stamp: Stamp,
     /// Low 32 bits of the namespace's generation in the table, as a mirror shows it.
     pub namespace_word: u32,
+    /// Number of deletions by pattern in the namespace so far.
+    pub purges: u64,
+}
+
+impl Capture {
+    /// Whether nothing was invalidated between `earlier` and `self` that would matter to a load.
+    pub(super) fn covers(&self, earlier: &Capture) -> bool {
+        self.stamp.covers(&earlier.stamp) && self.purges >= earlier.purges
+    }
 }
 
 /// A value that may be served.
@@ -102,5 +111,18 @@ pub type LookupDone = Box<dyn FnOnce(Lookup) + Send>;
 pub type FillDone = Box<dyn FnOnce(Result<FillOutcome>) + Send>;
 /// Called once: whether there was something to change; an error only of the remote tier, or of what was asked.
 pub type WriteDone = Box<dyn FnOnce(Result<bool>) + Send>;
+/// How far a deletion by pattern has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Keys that were compared with the pattern, one twice that was seen twice.
+    pub scanned: u64,
+    /// Values that were removed.
+    pub deleted: u64,
+}
+
+/// Called after each step.
+pub type ProgressTold = Box<dyn FnMut(Progress) + Send>;
+/// Called once with the number of values that were removed.
+pub type CountDone = Box<dyn FnOnce(Result<u64>) + Send>;
 /// Called once with a fresh value's bytes, or `None`.
 pub type ValueDone = Box<dyn FnOnce(Option<Payload>) + Send>;

@@ -3,7 +3,7 @@
 //! A caller may only join a read that began after everything he already knows to be invalidated; otherwise he starts a
 //! new one, and the old one lands for those who were there before.
 
-use crate::entry::Stamp;
+use crate::engine::answers::Capture;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ struct Shard<W> {
 
 struct Flight<W> {
     id: u64,
-    stamp: Stamp,
+    capture: Capture,
     pilot: W,
     passengers: Vec<W>,
 }
@@ -58,13 +58,13 @@ impl<W> Default for Flights<W> {
 }
 
 impl<W> Flights<W> {
-    /// Joins the flight of this key, or starts one that began at `stamp`.
-    pub fn join(&self, key: &[u8], stamp: Stamp, waiter: W) -> Joined {
+    /// Joins the flight of this key, or starts one that began at `capture`.
+    pub fn join(&self, key: &[u8], capture: Capture, waiter: W) -> Joined {
         let mut shard = self.shard(key).lock();
         let shard = &mut *shard;
         let current = shard.current.get_mut(key);
         if let Some(flight) = &current
-            && !flight.stamp.covers(&stamp)
+            && !flight.capture.covers(&capture)
         {
             shard.overtaken.extend(shard.current.remove(key));
         } else if let Some(flight) = current {
@@ -74,7 +74,7 @@ impl<W> Flights<W> {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let flight = Flight {
             id,
-            stamp,
+            capture,
             pilot: waiter,
             passengers: Vec::new(),
         };
@@ -102,32 +102,40 @@ impl<W> Flights<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::Stamp;
 
-    fn stamp(generation: u64) -> Stamp {
-        Stamp {
-            generation,
-            namespace: 0,
-            tags: 0,
+    fn at(generation: u64, purges: u64) -> Capture {
+        Capture {
+            slot: 0,
+            stamp: Stamp {
+                generation,
+                namespace: 0,
+                tags: 0,
+            },
+            namespace_word: 0,
+            purges,
         }
     }
 
     #[test]
     fn callers_of_one_key_share_a_flight() {
         let flights = Flights::default();
-        assert_eq!(flights.join(b"k", stamp(0), 'a'), Joined::Pilot(0));
-        assert_eq!(flights.join(b"k", stamp(0), 'b'), Joined::Passenger);
+        assert_eq!(flights.join(b"k", at(0, 0), 'a'), Joined::Pilot(0));
+        assert_eq!(flights.join(b"k", at(0, 0), 'b'), Joined::Passenger);
         assert_eq!(flights.land(b"k", 0).collect::<Vec<_>>(), ['a', 'b']);
-        assert_eq!(flights.join(b"k", stamp(0), 'c'), Joined::Pilot(1));
+        assert_eq!(flights.join(b"k", at(0, 0), 'c'), Joined::Pilot(1));
     }
 
     #[test]
     fn a_caller_after_an_invalidation_starts_a_flight_of_his_own() {
         let flights = Flights::default();
-        assert_eq!(flights.join(b"k", stamp(0), 'a'), Joined::Pilot(0));
-        assert_eq!(flights.join(b"k", stamp(1), 'b'), Joined::Pilot(1));
-        assert_eq!(flights.join(b"k", stamp(1), 'c'), Joined::Passenger);
+        assert_eq!(flights.join(b"k", at(0, 0), 'a'), Joined::Pilot(0));
+        assert_eq!(flights.join(b"k", at(1, 0), 'b'), Joined::Pilot(1));
+        assert_eq!(flights.join(b"k", at(1, 0), 'c'), Joined::Passenger);
         assert_eq!(flights.land(b"k", 0).collect::<Vec<_>>(), ['a']);
-        assert_eq!(flights.join(b"k", stamp(1), 'd'), Joined::Passenger);
+        assert_eq!(flights.join(b"k", at(1, 0), 'd'), Joined::Passenger);
         assert_eq!(flights.land(b"k", 1).collect::<Vec<_>>(), ['b', 'c', 'd']);
+        assert_eq!(flights.join(b"k", at(1, 0), 'e'), Joined::Pilot(2));
+        assert_eq!(flights.join(b"k", at(1, 1), 'f'), Joined::Pilot(3), "by pattern too");
     }
 }

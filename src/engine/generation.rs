@@ -86,6 +86,13 @@ impl GenerationTable {
         }
     }
 
+    /// Waits for everybody who holds a lock now, one after the other: what they have begun is done when this returns.
+    pub fn pass_all_locks(&self) {
+        for lock in &self.locks {
+            drop(lock.lock());
+        }
+    }
+
     /// From here on the mirror sees every generation, and the time from `now` on.
     pub fn register(&self, mirror: Arc<dyn Mirror>, now: Millis) -> MirrorId {
         let id = MirrorId(self.mirrors_ever.fetch_add(1, Ordering::Relaxed));

@@ -3,6 +3,7 @@
 use crate::bus::Heard;
 use crate::engine::Engine;
 use crate::event::{Change, Event};
+use crate::pattern::Pattern;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use tokio::sync::{mpsc, watch};
@@ -52,8 +53,22 @@ impl Engine {
                     self.filled_elsewhere(&namespace, &key);
                 }
             }
+            Change::Pattern { path, pattern } => self.purge_as_told(&path, &pattern),
             Change::Tags { fields } => self.tags.invalidate(&self.table, &fields),
             Change::Clear { path } => self.drop_held(&path),
+        }
+    }
+}
+
+impl Engine {
+    /// A pattern that cannot be read here comes from a newer version: all that it may mean is dropped.
+    fn purge_as_told(self: &Arc<Self>, path: &str, pattern: &str) {
+        let Some(namespace) = self.namespaces.find(path) else {
+            return;
+        };
+        match Pattern::parse(pattern) {
+            Ok(pattern) => drop(self.runtime.spawn(self.purge(&namespace, &Arc::new(pattern)))),
+            Err(_) => self.drop_held(path),
         }
     }
 }

@@ -89,7 +89,7 @@ impl Engine {
         let mut table = self.loads.table.lock();
         if table
             .current(namespace, key)
-            .is_some_and(|load| load.capture.stamp.covers(&capture.stamp))
+            .is_some_and(|load| load.capture.covers(&capture))
         {
             drop(table);
             return done(Lookup::Nothing);

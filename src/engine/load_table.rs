@@ -91,7 +91,7 @@ impl Load {
     fn is_joinable(&self, capture: &Capture) -> bool {
         // A refresh that finds another process at work is called off, with all who would wait for it.
         let called_off = self.refresh && !matches!(self.phase, Phase::Leased | Phase::Filling);
-        self.capture.stamp.covers(&capture.stamp) && !called_off
+        self.capture.covers(capture) && !called_off
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod generation;
 
 mod answers;
+mod delete_pattern;
 mod flights;
 mod housekeeping;
 mod inbound;
@@ -14,13 +15,15 @@ mod load;
 mod load_table;
 mod namespaces;
 mod outbox;
+mod purges;
 mod read;
 mod space;
 mod tags;
 mod write;
 
 pub use answers::{
-    Capture, FillDone, FillOutcome, Found, LeaseId, Lookup, LookupDone, Peek, ValueDone, Write, WriteDone,
+    Capture, CountDone, FillDone, FillOutcome, Found, LeaseId, Lookup, LookupDone, Peek, Progress, ProgressTold,
+    ValueDone, Write, WriteDone,
 };
 pub use space::Space;
 
@@ -253,14 +256,17 @@ impl Engine {
     }
 }
 
+/// Bytes before the user's key in a key of the memory tier.
+const MEMORY_KEY_HEAD: usize = 4;
+
 /// The key of the memory tier: the namespace's number, then the user's key.
 fn with_memory_key<R>(namespace: &Namespace, key: &str, use_it: impl FnOnce(&[u8]) -> R) -> R {
     const ON_STACK: usize = 256;
-    let length = 4 + key.len();
+    let length = MEMORY_KEY_HEAD + key.len();
     if length <= ON_STACK {
         let mut buffer = [0; ON_STACK];
-        buffer[..4].copy_from_slice(&namespace.id.to_le_bytes());
-        buffer[4..length].copy_from_slice(key.as_bytes());
+        buffer[..MEMORY_KEY_HEAD].copy_from_slice(&namespace.id.to_le_bytes());
+        buffer[MEMORY_KEY_HEAD..length].copy_from_slice(key.as_bytes());
         use_it(&buffer[..length])
     } else {
         let mut buffer = Vec::with_capacity(length);

@@ -1,6 +1,7 @@
 //! The namespaces of one engine: a small number for each path, and the generation by which a whole namespace is dropped.
 
 use crate::engine::generation::GenerationTable;
+use crate::engine::purges::Purges;
 use crate::entry::{TagFloor, TagSet};
 use crate::key;
 use parking_lot::RwLock;
@@ -20,6 +21,8 @@ pub struct Namespace {
     pub index: u32,
     /// Fields of the namespace state that say when this namespace or an ancestor was cleared.
     pub floors: Box<[Box<str>]>,
+    /// What was deleted by pattern here.
+    pub purges: Purges,
     /// Exact generation, for the memory tier: unlike `index` it is shared with nobody.
     generation: AtomicU64,
     /// Clears that callers of this process have asked for.
@@ -110,6 +113,7 @@ impl Namespaces {
                         .filter(|path| !path.is_empty())
                         .map(clear_field)
                         .collect(),
+                    purges: Purges::default(),
                     generation: AtomicU64::new(0),
                     clears: AtomicU64::new(0),
                 })

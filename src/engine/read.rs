@@ -40,7 +40,8 @@ impl Engine {
         // Writers change the memory tier first and bump then: whoever captures the new generation sees the new memory.
         let capture = self.capture_now(namespace, slot);
         let entry = with_memory_key(namespace, key, |key| self.memory.get(key));
-        let found = entry.and_then(|entry| self.judge(namespace, entry, capture, false));
+        let found = entry.filter(|_| !namespace.purges.hide(key));
+        let found = found.and_then(|entry| self.judge(namespace, entry, capture, false));
         Peek { capture, found }
     }
 
@@ -57,6 +58,7 @@ impl Engine {
             slot,
             stamp,
             namespace_word,
+            purges: namespace.purges.count(),
         }
     }
 
@@ -106,7 +108,7 @@ impl Engine {
         capture: Capture,
         reader: Reader,
     ) {
-        let joined = with_memory_key(namespace, key, |key| self.reads.join(key, capture.stamp, reader));
+        let joined = with_memory_key(namespace, key, |key| self.reads.join(key, capture, reader));
         let Joined::Pilot(flight) = joined else { return };
         let remote_key = RemoteKey::new(&namespace.full_path, key);
         let request = RemoteRequest::Read {
@@ -295,6 +297,7 @@ impl Engine {
         let guard = self.table.lock(capture.slot);
         let current = guard.generation() == capture.stamp.generation
             && entry.stamp.namespace == namespace.generation()
+            && namespace.purges.allow(key, capture.purges)
             && self.tags.allow(entry);
         if !current || self.is_closed() {
             return false;

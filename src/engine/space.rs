@@ -1,11 +1,15 @@
 //! A namespace of an engine as hosts use it: bytes in, bytes out. The Rust face (`Cache`) and the Node binding stand on it.
 
 use crate::engine::Engine;
-use crate::engine::answers::{FillDone, Found, LeaseId, LookupDone, Peek, ValueDone, Write, WriteDone};
+use crate::engine::answers::{
+    CountDone, FillDone, Found, LeaseId, LookupDone, Peek, ProgressTold, ValueDone, Write, WriteDone,
+};
 use crate::engine::namespaces::Namespace;
 use crate::engine::read::ReadAnswer;
 use crate::entry::SerializerId;
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::pattern;
+use crate::pattern::Pattern;
 use std::sync::Arc;
 
 /// Tags of one entry at most.
@@ -144,6 +148,30 @@ impl Space {
     /// Drops everything in this namespace and those nested in it.
     pub fn clear(&self, done: WriteDone) {
         self.engine.clear(&self.namespace, done);
+    }
+
+    /// Removes every key of this namespace that matches the [`Pattern`], not those of nested ones. `batch`: keys of one
+    /// step, `None` = the default.
+    pub fn delete_pattern(&self, text: &str, batch: Option<u32>, told: Option<ProgressTold>, done: CountDone) {
+        match self.check_pattern(text, batch) {
+            Ok((pattern, batch)) => self.engine.delete_pattern(&self.namespace, pattern, batch, told, done),
+            Err(error) => done(Err(error)),
+        }
+    }
+
+    fn check_pattern(&self, text: &str, batch: Option<u32>) -> Result<(Pattern, u32)> {
+        let batch = batch.unwrap_or(pattern::BATCH);
+        if !(1..=pattern::BATCH_MAX).contains(&batch) {
+            let message = format!("batch is {batch}: expected 1 to {}", pattern::BATCH_MAX);
+            return Err(Error::new(ErrorKind::Argument, message).with("option", "batch"));
+        }
+        // Twice: every character of a key may have to be escaped.
+        let most = 2 * self.engine.options().max_key_bytes;
+        if text.len() > most {
+            let message = format!("the pattern has {} bytes: expected at most {most}", text.len());
+            return Err(Error::new(ErrorKind::Argument, message).with("option", "pattern"));
+        }
+        Ok((Pattern::parse(text)?, batch))
     }
 
     /// Drops every entry of this namespace, and of those nested in it, that carries one of the tags.

@@ -124,16 +124,16 @@ impl Engine {
 
     pub(super) fn expire(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, done: WriteDone) {
         let request = |key| RemoteRequest::Expire { key };
-        self.change(namespace, key, request, done, |engine, key| {
-            let Some(entry) = engine.memory.remove(key) else {
-                return false;
-            };
+        self.change(namespace, key, request, done, |engine, memory_key| {
+            // Under the slot's lock: what is hidden now may have been passed by whoever looks for it.
+            let entry = engine.memory.remove(memory_key).filter(|_| !namespace.purges.hide(key));
+            let Some(entry) = entry else { return false };
             let now = engine.clock.now();
             let fresh = entry.is_fresh(now);
             let grace = entry.gone_at.since(entry.fresh_until);
             if fresh && grace > 0 && entry.fresh_until != crate::clock::Millis::NEVER {
                 engine.memory.insert(
-                    key,
+                    memory_key,
                     Entry {
                         fresh_until: now,
                         gone_at: now.after(grace),

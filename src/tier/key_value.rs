@@ -197,8 +197,20 @@ impl<S: KeyValueStore> KeyValue<S> {
                 self.leases.lock().insert(key.lease_name(), *token);
                 Ok(RemoteReply::Granted)
             }
+            RemoteRequest::RemoveMany { keys } => self.remove_many(keys).await.map(RemoteReply::Removed),
+            RemoteRequest::Scan(_) => Err(Error::new(
+                ErrorKind::Unsupported,
+                "an adapter cannot list its keys, which deletion by pattern needs: expected redis, or no remote tier",
+            )),
             _ => Err(Error::new(ErrorKind::Unsupported, "a store cannot do this")),
         }
+    }
+
+    async fn remove_many(&self, keys: &[RemoteKey]) -> Result<u64> {
+        keys.iter().for_each(|key| self.revoke(key));
+        let items = keys.iter().map(|key| KeyValueItem::Delete(key.value_name())).collect();
+        let answers = self.store.execute(items).await?;
+        Ok(answers.iter().filter(|answer| answer.is_some()).count() as u64)
     }
 
     async fn expire(&self, key: &RemoteKey) -> Result<bool> {

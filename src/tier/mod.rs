@@ -20,6 +20,7 @@ use crate::key::RemoteKey;
 use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// Entries in this process' memory. The key is the namespace's number followed by the user's key.
 pub trait MemoryTier: Send + Sync + 'static {
@@ -29,6 +30,8 @@ pub trait MemoryTier: Send + Sync + 'static {
     fn insert(&self, key: &[u8], entry: Entry);
     /// Removes and returns the entry.
     fn remove(&self, key: &[u8]) -> Option<Entry>;
+    /// The keys of the entries that are `wanted`; an entry stored before the call is looked at.
+    fn keys(&self, wanted: &dyn Fn(&[u8], &Entry) -> bool) -> Vec<Arc<[u8]>>;
     /// Drops what is `dead`, and brings the counts up to date.
     fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool);
     /// Brings the counts and the size limit up to date.
@@ -79,6 +82,13 @@ pub enum RemoteRequest {
         /// Where.
         key: RemoteKey,
     },
+    /// Removes the values and the leases of many keys. → `Removed`
+    RemoveMany {
+        /// Where.
+        keys: Vec<RemoteKey>,
+    },
+    /// One step of a walk over the keys of one namespace, nested ones left out. → `Keys`
+    Scan(Scan),
     /// Makes the value stale: only its grace remains. Revokes the lease. → `Done(there was a value)`
     Expire {
         /// Where.
@@ -124,6 +134,35 @@ pub enum RemoteRequest {
     },
 }
 
+/// Which keys a walk is about, and how far it has come.
+///
+/// A walk sees every key that is there from its first step to its last; one that comes or goes meanwhile it may or may not
+/// see, and it may see a key twice.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    /// Path of the namespace, with the root.
+    pub path: Box<str>,
+    /// What the wanted keys begin with.
+    pub prefix: Box<str>,
+    /// What they end with, behind the prefix. A tier may give other keys too: the engine looks again.
+    pub suffix: Box<str>,
+    /// Also keys that have a lease and no value yet.
+    pub leases: bool,
+    /// Where to go on.
+    pub cursor: ScanCursor,
+    /// About how many keys to look at in this step.
+    pub count: u32,
+}
+
+/// A place in a walk, the tier's own affair. The default is the beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScanCursor {
+    /// Which of several servers.
+    pub node: u32,
+    /// Where on it.
+    pub position: u64,
+}
+
 /// A stored value with its remaining life in milliseconds, by the store's own clock (law 5).
 #[derive(Debug, Clone)]
 pub struct Stored {
@@ -153,6 +192,10 @@ pub enum RemoteReply {
     Value(Option<Stored>),
     /// See the request.
     Bytes(Option<Bytes>),
+    /// How many values were removed.
+    Removed(u64),
+    /// Keys of one step of a walk, and where to go on; `None` = it has ended.
+    Keys(Vec<RemoteKey>, Option<ScanCursor>),
     /// The lease is the caller's.
     Granted,
     /// Somebody else has the lease.

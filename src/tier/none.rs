@@ -4,6 +4,7 @@ use crate::entry::Entry;
 use crate::tier::{MemoryTier, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// No memory tier.
 pub struct NoMemory;
@@ -15,6 +16,9 @@ impl MemoryTier for NoMemory {
     fn insert(&self, _: &[u8], _: Entry) {}
     fn remove(&self, _: &[u8]) -> Option<Entry> {
         None
+    }
+    fn keys(&self, _: &dyn Fn(&[u8], &Entry) -> bool) -> Vec<Arc<[u8]>> {
+        Vec::new()
     }
     fn sweep(&self, _: &dyn Fn(&[u8], &Entry) -> bool) {}
     fn settle(&self) {}
@@ -38,6 +42,8 @@ impl RemoteTier for NoRemote {
             RemoteRequest::Lease { .. } => RemoteReply::Granted,
             RemoteRequest::Write { .. } | RemoteRequest::Fill { .. } => RemoteReply::Done(true),
             RemoteRequest::Remove { .. } | RemoteRequest::Expire { .. } => RemoteReply::Done(false),
+            RemoteRequest::RemoveMany { .. } => RemoteReply::Removed(0),
+            RemoteRequest::Scan(_) => RemoteReply::Keys(Vec::new(), None),
             RemoteRequest::Renew { .. } | RemoteRequest::Unlease { .. } | RemoteRequest::Raise { .. } => {
                 RemoteReply::Done(true)
             }

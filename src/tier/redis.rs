@@ -4,7 +4,9 @@ use crate::codec::envelope::GRACE_OFFSET;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RemoteKey, state_name};
 use crate::random::Random;
-use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Stored};
+use crate::tier::{
+    NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, ScanCursor, Stored,
+};
 use crate::transport::redis::{Answers, Batch, Cmd, Link, Read, Value, cmd};
 use bytes::Bytes;
 use std::future::Future;
@@ -157,6 +159,22 @@ impl Redis {
                 vec![one("DEL", &key.lease_name()), set]
             }
             RemoteRequest::Remove { key } => vec![one("DEL", &key.lease_name()), one("UNLINK", &key.value_name())],
+            RemoteRequest::RemoveMany { keys } => {
+                let mut leases = cmd("UNLINK");
+                let mut values = cmd("UNLINK");
+                for key in keys {
+                    leases.arg(key.lease_name());
+                    values.arg(key.value_name());
+                }
+                vec![leases, values]
+            }
+            RemoteRequest::Scan(scan) => {
+                let mut command = cmd("SCAN");
+                command.arg(scan.cursor.position);
+                command.arg("MATCH").arg(match_of(scan));
+                command.arg("COUNT").arg(scan.count);
+                vec![command]
+            }
             RemoteRequest::Expire { key } => vec![script(EXPIRE, key).arg(GRACE_OFFSET).to_owned()],
             RemoteRequest::Lease {
                 key,
@@ -260,6 +278,12 @@ fn read_reply(request: &RemoteRequest, answers: &mut Answers) -> Result<RemoteRe
             lease?;
             Ok(RemoteReply::Done(integer(&value?)? > 0))
         }
+        RemoteRequest::RemoveMany { .. } => {
+            let (leases, values) = (next(), next());
+            leases?;
+            Ok(RemoteReply::Removed(integer(&values?)?.unsigned_abs()))
+        }
+        RemoteRequest::Scan(scan) => scanned(scan, next()?),
         RemoteRequest::Lease {
             unless_value: false, ..
         } => match next()? {
@@ -280,6 +304,46 @@ fn read_reply(request: &RemoteRequest, answers: &mut Answers) -> Result<RemoteRe
         | RemoteRequest::Unlease { .. }
         | RemoteRequest::Fill { .. } => Ok(RemoteReply::Done(integer(&next()?)? > 0)),
     }
+}
+
+/// The glob for SCAN: narrow by what stands literally at both ends, the rest is the engine's affair.
+fn match_of(scan: &Scan) -> String {
+    let kinds = if scan.leases { "[vl]" } else { "v" };
+    let [path, prefix, suffix] = [&scan.path, &scan.prefix, &scan.suffix].map(|text| escaped(text));
+    format!("tc:{{{path}:{prefix}*{suffix}}}:{kinds}")
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        if matches!(char, '*' | '?' | '[' | ']' | '^' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(char);
+    }
+    escaped
+}
+
+fn scanned(scan: &Scan, value: Value) -> Result<RemoteReply> {
+    let Value::Array(parts) = value else {
+        return Err(unexpected(&value));
+    };
+    let [Value::BulkString(cursor), Value::Array(names)] = &parts[..] else {
+        return Err(Error::new(
+            ErrorKind::Remote,
+            "redis replied to SCAN without a cursor and names",
+        ));
+    };
+    let position = std::str::from_utf8(cursor).ok().and_then(|text| text.parse().ok());
+    let position = position.ok_or_else(|| Error::new(ErrorKind::Remote, "redis replied to SCAN with no number"))?;
+    let keys = names.iter().filter_map(|name| match name {
+        // Names that are no text are nobody's here.
+        Value::BulkString(name) => RemoteKey::of_name(&scan.path, std::str::from_utf8(name).ok()?),
+        _ => None,
+    });
+    let node = scan.cursor.node;
+    let next = (position != 0).then_some(ScanCursor { node, position });
+    Ok(RemoteReply::Keys(keys.collect(), next))
 }
 
 fn stored(value: Value, life: Value) -> Result<Option<Stored>> {

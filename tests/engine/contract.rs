@@ -16,7 +16,7 @@ use turbocache::options::Options;
 use turbocache::random::SystemRandom;
 use turbocache::tier::{
     KeyValue, KeyValueAnswers, KeyValueItem, KeyValueStore, NamespaceState, NoRemote, RemoteReply, RemoteRequest,
-    RemoteState, RemoteTier, Stored,
+    RemoteState, RemoteTier, Scan, ScanCursor, Stored,
 };
 
 /// A store under test.
@@ -477,4 +477,106 @@ async fn no_remote_tier_answers_at_once_and_holds_nothing() {
     ));
     assert!(done(&none, fill(&key("k"), 1, b"1")).await);
     assert_eq!(state(&none, &["a"]).await, NamespaceState::default());
+}
+
+#[tokio::test]
+async fn many_are_removed_together_with_their_leases() {
+    for Subject { name, tier, other, .. } in subjects() {
+        let keys: Vec<RemoteKey> = ["a", "b", "c"].map(key).to_vec();
+        done(&other, write(&keys[0], b"1", 0, None)).await;
+        done(&other, write(&keys[1], b"1", 0, Some(60_000))).await;
+        assert!(matches!(
+            ask(&tier, lease(&keys[2], 7, true)).await,
+            RemoteReply::Granted
+        ));
+        let removed = ask(&tier, RemoteRequest::RemoveMany { keys: keys.clone() }).await;
+        assert!(matches!(removed, RemoteReply::Removed(2)), "{name}: {removed:?}");
+        assert!(stored(&other, &keys[0]).await.is_none(), "{name}");
+        assert!(
+            !done(&tier, fill(&keys[2], 7, b"1")).await,
+            "{name}: the lease is revoked"
+        );
+    }
+}
+
+/// Every key of a walk, in no order.
+async fn walk(tier: &Arc<dyn RemoteTier>, prefix: &str, suffix: &str, leases: bool) -> Vec<String> {
+    let (mut keys, mut next) = (Vec::new(), Some(ScanCursor::default()));
+    while let Some(cursor) = next {
+        let scan = Scan {
+            path: "default".into(),
+            prefix: prefix.into(),
+            suffix: suffix.into(),
+            leases,
+            cursor,
+            count: 10,
+        };
+        match ask(tier, RemoteRequest::Scan(scan)).await {
+            RemoteReply::Keys(found, then) => {
+                keys.extend(found.iter().map(|key| key.user_key("default").to_owned()));
+                next = then;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+#[tokio::test]
+async fn a_walk_gives_every_key_of_the_namespace_that_begins_and_ends_so() {
+    let walks = |subject: &Subject| subject.name != "KeyValue";
+    for Subject { name, tier, other, .. } in subjects().into_iter().filter(walks) {
+        for index in 0..95 {
+            done(&other, write(&key(&format!("user:{index:02}")), b"1", 0, Some(60_000))).await;
+        }
+        done(&other, write(&RemoteKey::new("default/user", "user:99"), b"1", 0, None)).await;
+        done(&other, write(&RemoteKey::new("defaults", "user:99"), b"1", 0, None)).await;
+        done(&other, write(&key(r"a*?[b]\^:{x}:v"), b"1", 0, None)).await;
+        done(&other, write(&key("axyb"), b"1", 0, None)).await;
+        assert!(matches!(
+            ask(&tier, lease(&key("user:9x"), 7, true)).await,
+            RemoteReply::Granted
+        ));
+
+        let all = walk(&tier, "user:", "", false).await;
+        assert_eq!(
+            all,
+            (0..95).map(|n| format!("user:{n:02}")).collect::<Vec<_>>(),
+            "{name}"
+        );
+        assert!(
+            walk(&tier, "user:", "", true).await.contains(&"user:9x".to_owned()),
+            "{name}"
+        );
+        assert_eq!(walk(&tier, r"a*?[", "", false).await, [r"a*?[b]\^:{x}:v"], "{name}");
+        assert!(
+            walk(&tier, "", ":v", false)
+                .await
+                .contains(&r"a*?[b]\^:{x}:v".to_owned()),
+            "{name}"
+        );
+        assert_eq!(walk(&tier, "", "", false).await.len(), 97, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_list_its_keys_says_so() {
+    let store = KeyValue::new(MapStore::default(), "default", Arc::new(SystemRandom::default()));
+    let scan = Scan {
+        path: "shop".into(),
+        prefix: "".into(),
+        suffix: "".into(),
+        leases: true,
+        cursor: ScanCursor::default(),
+        count: 10,
+    };
+    let error = store
+        .execute(vec![RemoteRequest::Scan(scan)])
+        .await
+        .remove(0)
+        .unwrap_err();
+    assert_eq!(error.kind(), turbocache::ErrorKind::Unsupported);
+    assert!(error.to_string().contains("cannot list its keys"), "{error}");
 }

@@ -24,19 +24,19 @@ pub fn write<'a>(payload: &'a [u8], tags: &'a [&'a str]) -> Write<'a> {
 }
 
 /// Begins a load, and holds its lease.
-async fn lease(space: &Space, key: &str) -> LeaseId {
+pub async fn lease(space: &Space, key: &str) -> LeaseId {
     match answer(|done| space.lookup(key, done)).await {
         Lookup::Load(lease, _) => lease,
         other => panic!("a lease was expected, not {other:?}"),
     }
 }
 
-async fn fill(space: &Space, lease: LeaseId, payload: &[u8], tags: &[&str]) -> FillOutcome {
+pub async fn fill(space: &Space, lease: LeaseId, payload: &[u8], tags: &[&str]) -> FillOutcome {
     let outcome = answer(|done| space.fill(lease, write(payload, tags), done)).await;
     outcome.expect("the lease has not ended")
 }
 
-async fn read(space: &Space, key: &str) -> Option<Found> {
+pub async fn read(space: &Space, key: &str) -> Option<Found> {
     answer(|done| space.read(key, done)).await
 }
 

@@ -389,6 +389,10 @@ impl turbocache::tier::MemoryTier for SlowLook {
         self.memory.remove(key)
     }
 
+    fn keys(&self, wanted: &dyn Fn(&[u8], &turbocache::entry::Entry) -> bool) -> Vec<Arc<[u8]>> {
+        self.memory.keys(wanted)
+    }
+
     fn sweep(&self, dead: &dyn Fn(&[u8], &turbocache::entry::Entry) -> bool) {
         self.memory.sweep(dead);
     }

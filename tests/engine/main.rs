@@ -6,6 +6,7 @@
 mod rig;
 
 mod contract;
+mod delete_pattern;
 mod examples;
 mod failing;
 mod invalidation;

@@ -40,6 +40,8 @@ pub enum Status {
     Done = 4,
     Error = 5,
     Adapter = 6,
+    /// The request goes on; another answer will follow.
+    Progress = 7,
 }
 
 /// Bits of the flags word.

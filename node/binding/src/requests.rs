@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::layout::{HEADER, Status};
 use std::sync::Arc;
 use turbocache::clock::FOREVER;
-use turbocache::engine::{FillOutcome, Found, LeaseId, Space, Write};
+use turbocache::engine::{FillOutcome, Found, LeaseId, Progress, ProgressTold, Space, Write};
 use turbocache::entry::Lifetime;
 use turbocache::payload::Payload;
 use turbocache::{Error, ErrorKind, Result};
@@ -23,11 +23,13 @@ mod op {
     pub const CLEAR: u32 = 9;
     pub const INVALIDATE_TAGS: u32 = 10;
     pub const ENTRY: u32 = 11;
+    pub const DELETE_PATTERN: u32 = 12;
 }
 
 const REFRESH: u32 = 1;
 const FAILED: u32 = 2;
 const UNKEPT: u32 = 4;
+const PROGRESS: u32 = 8;
 
 /// One request, still in the client's buffer.
 struct Request<'a> {
@@ -127,6 +129,7 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
         op::EXPIRE => space.expire(request.key, done(answers)),
         op::CLEAR => space.clear(done(answers)),
         op::INVALIDATE_TAGS => space.invalidate_tags(&request.tags, done(answers)),
+        op::DELETE_PATTERN => delete_pattern(answers, space, request),
         op::FILL => {
             host.forget_lease(request.lease);
             space.fill(
@@ -140,6 +143,31 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
             space.release(request.lease, request.flags & FAILED != 0);
         }
         _ => answers.push(failed(id, &Error::new(ErrorKind::Argument, "unknown request"))),
+    }
+}
+
+/// The key is the pattern, the lease's place holds the batch: 0 = the default.
+fn delete_pattern(answers: Arc<Host>, space: &Space, request: &Request<'_>) {
+    let id = request.id;
+    let batch = u32::try_from(request.lease.0).ok().filter(|batch| *batch != 0);
+    let host = Arc::clone(&answers);
+    let told = move |progress| host.push(counted(id, Status::Progress, progress));
+    let told = (request.flags & PROGRESS != 0).then(|| Box::new(told) as ProgressTold);
+    let done = move |count: Result<u64>| {
+        answers.push(match count {
+            Ok(deleted) => counted(id, Status::Done, Progress { scanned: 0, deleted }),
+            Err(error) => failed(id, &error),
+        });
+    };
+    space.delete_pattern(request.key, batch, told, Box::new(done));
+}
+
+/// Two float64: keys looked at, values removed.
+fn counted(id: u32, status: Status, progress: Progress) -> Answer {
+    let numbers = [progress.scanned as f64, progress.deleted as f64];
+    Answer {
+        value: Value::Owned(numbers.iter().flat_map(|number| number.to_le_bytes()).collect()),
+        ..Answer::new(id, status)
     }
 }
 

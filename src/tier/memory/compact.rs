@@ -11,6 +11,7 @@ use crate::tier::memory::tag_bytes;
 use quick_cache::sync::Cache;
 use quick_cache::{OptionsBuilder, Weighter};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 /// Bytes of bookkeeping per entry: slot, table, the record's head and its allocation. Measured with a million entries by
 /// `examples/memory.rs`, which prints what it must be.
@@ -75,6 +76,12 @@ impl MemoryTier for Compact {
     fn remove(&self, key: &[u8]) -> Option<Entry> {
         let (_, held) = self.cache.remove_if(&self.hash(key), |held| held.key() == key)?;
         Some(held.unpack())
+    }
+
+    fn keys(&self, wanted: &dyn Fn(&[u8], &Entry) -> bool) -> Vec<Arc<[u8]>> {
+        let all = self.cache.iter().map(|(_, held)| held);
+        let wanted = all.filter(|held| wanted(held.key(), &held.unpack()));
+        wanted.map(|held| held.key().into()).collect()
     }
 
     fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool) {

@@ -6,6 +6,7 @@ use crate::tier::MemoryTier;
 use crate::tier::memory::tag_bytes;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use std::sync::Arc;
 
 /// Bytes of bookkeeping per entry: moka's nodes and table, the entry itself, the key's and the value's own allocations.
 /// Measured with a million entries by `examples/memory.rs`.
@@ -44,17 +45,16 @@ impl MemoryTier for Moka {
         self.cache.remove(key)
     }
 
+    fn keys(&self, wanted: &dyn Fn(&[u8], &Entry) -> bool) -> Vec<Arc<[u8]>> {
+        let wanted = self.cache.iter().filter(|(key, entry)| wanted(key, entry));
+        wanted.map(|(key, _)| Arc::from(&**key)).collect()
+    }
+
     fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool) {
-        let keys = self
-            .cache
-            .iter()
-            .filter(|(key, entry)| dead(key, entry))
-            .map(|(key, _)| key)
-            .collect::<Vec<_>>();
-        for key in keys {
+        for key in self.keys(dead) {
             // Between the look and the removal a fresh value may have come: losing it costs a miss, never an old value.
-            if self.cache.get(&**key).is_some_and(|entry| dead(&key, &entry)) {
-                self.cache.invalidate(&**key);
+            if self.cache.get(&*key).is_some_and(|entry| dead(&key, &entry)) {
+                self.cache.invalidate(&*key);
             }
         }
         self.cache.run_pending_tasks();

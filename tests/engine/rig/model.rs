@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use turbocache::clock::{Clock, Millis};
 use turbocache::key::RemoteKey;
-use turbocache::tier::{NamespaceState, RemoteReply, RemoteRequest, Stored};
+use turbocache::tier::{NamespaceState, RemoteReply, RemoteRequest, Scan, ScanCursor, Stored};
 
 /// A remote store in memory: what all engines of a test share. Kept honest by the contract tests.
 pub struct Model {
@@ -82,6 +82,11 @@ impl Data {
                 self.leases.remove(key);
                 RemoteReply::Done(self.values.remove(key).is_some())
             }
+            RemoteRequest::RemoveMany { keys } => {
+                self.leases.retain(|key, _| !keys.contains(key));
+                RemoteReply::Removed(keys.iter().filter_map(|key| self.values.remove(key)).count() as u64)
+            }
+            RemoteRequest::Scan(scan) => self.scan(scan),
             RemoteRequest::Expire { key } => {
                 self.leases.remove(key);
                 let Some(stored) = self.stored(key, now) else {
@@ -132,6 +137,24 @@ impl Data {
                 RemoteReply::Done(held)
             }
         }
+    }
+
+    /// A walk over names in their order: where it goes on is the hash of the name that it has reached.
+    fn scan(&self, scan: &Scan) -> RemoteReply {
+        let leases = self.leases.keys().filter(|_| scan.leases);
+        let position = |key: &RemoteKey| key.digest() as u64;
+        let mut keys: Vec<&RemoteKey> = self.values.keys().chain(leases).collect();
+        keys.retain(|key| position(key) > scan.cursor.position);
+        keys.sort_by_key(|key| position(key));
+        let next = keys.get(scan.count as usize).map(|_| ScanCursor {
+            position: position(keys[scan.count as usize - 1]),
+            ..scan.cursor
+        });
+        let found = keys.into_iter().take(scan.count as usize).filter(|key| {
+            let user_key = RemoteKey::of_name(&scan.path, &key.value_name());
+            user_key.is_some_and(|key| key.user_key(&scan.path).starts_with(&*scan.prefix))
+        });
+        RemoteReply::Keys(found.cloned().collect(), next)
     }
 
     fn unlease(&mut self, key: &RemoteKey, token: u64) -> bool {
