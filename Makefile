@@ -37,6 +37,9 @@ check: $(MODULES) dist/.built ## format, lint, types, layers
 	cargo clippy -p turbocache --no-default-features --quiet -- -D warnings
 	$(BIN)/vitest run --project rules
 
+simulate: ## the engine in virtual time; ARGS='--histories 1000000', or ARGS='--seed 4711' to look at one
+	cargo run --release --example simulate -- $(ARGS)
+
 bench: build redis ## the engine (criterion), then the package against its peers
 	cargo bench -p turbocache
 	node benches/node/run.mjs
@@ -53,7 +56,7 @@ pack: build ## the tarballs in pack/, checked as users will get them
 ready: check test pack demo ## all that must hold before a merge
 	@$(MAKE) demo REDIS=1
 
-.PHONY: help build demo test check bench bench-quick pack ready native redis
+.PHONY: help build demo test check simulate bench bench-quick pack ready native redis
 
 # cargo knows best what is stale. It needs dist/ because the client names the file for this host.
 native: dist/.built

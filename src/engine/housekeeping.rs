@@ -27,8 +27,10 @@ const UNHEARD: u64 = 1_000;
 impl Engine {
     pub(super) fn start_housekeeping(self: &Arc<Self>) {
         self.runtime.spawn(keep_house(Arc::downgrade(self)));
-        self.runtime
-            .spawn(keep_memory(Arc::downgrade(self), Arc::clone(&self.cleared)));
+        if self.memory.wants_sweeps() {
+            self.runtime
+                .spawn(keep_memory(Arc::downgrade(self), Arc::clone(&self.cleared)));
+        }
     }
 
     /// Asks for the namespace state, so that the first write is stamped right.

@@ -178,9 +178,11 @@ impl Table {
         Some((new, self.loads.entry(new).or_insert(load)))
     }
 
-    /// All loads.
+    /// All loads, in the order of their names: a seeded run can be repeated.
     pub fn iter(&self) -> impl Iterator<Item = &Load> {
-        self.loads.values()
+        let mut loads: Vec<_> = self.loads.iter().collect();
+        loads.sort_unstable_by_key(|(id, _)| **id);
+        loads.into_iter().map(|(_, load)| load)
     }
 
     fn name(&mut self) -> LeaseId {

@@ -34,6 +34,10 @@ pub trait MemoryTier: Send + Sync + 'static {
     fn keys(&self, wanted: &dyn Fn(&[u8], &Entry) -> bool) -> Vec<Arc<[u8]>>;
     /// Drops what is `dead`, and brings the counts up to date.
     fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool);
+    /// Whether dead entries cost anything until they are swept out.
+    fn wants_sweeps(&self) -> bool {
+        true
+    }
     /// Brings the counts and the size limit up to date.
     fn settle(&self);
     /// Number of entries.

@@ -21,6 +21,9 @@ impl MemoryTier for NoMemory {
         Vec::new()
     }
     fn sweep(&self, _: &dyn Fn(&[u8], &Entry) -> bool) {}
+    fn wants_sweeps(&self) -> bool {
+        false
+    }
     fn settle(&self) {}
     fn entries(&self) -> u64 {
         0

@@ -1,0 +1,158 @@
+//! The simulator as a test: more than a thousand histories, and the proof that the checker finds what is wrong. Many more run with
+//! `make simulate`.
+
+#![allow(missing_docs, reason = "test names are sentences that state the rule")]
+
+mod simulator;
+
+use simulator::{Faults, Plan, run, shrink};
+use std::sync::atomic::{AtomicU64, Ordering};
+use turbocache::tier::{RemoteReply, RemoteRequest};
+
+const HISTORIES: u64 = 1_500;
+
+#[test]
+fn histories_keep_the_laws() {
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let seed @ 0..HISTORIES = next.fetch_add(1, Ordering::Relaxed) {
+                    let outcome = run(&Plan::new(seed), &Faults::default(), false);
+                    if let Some(violation) = outcome.violations.first() {
+                        panic!("{violation}\nrepeat it: cargo run --release --example simulate -- --seed {seed}");
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    for seed in 0..50 {
+        let [first, second] = [(), ()].map(|()| run(&Plan::new(seed), &Faults::default(), true));
+        let differs = first
+            .log
+            .iter()
+            .zip(&second.log)
+            .find(|(first, second)| first != second);
+        assert_eq!(differs, None, "seed {seed}");
+        assert_eq!(first.time, second.time);
+    }
+}
+
+/// The first history that breaks the law under faults on purpose.
+fn broken(law: &str, faults: Faults) -> Plan {
+    let breaks = |plan: &Plan| {
+        run(plan, &faults, false)
+            .violations
+            .iter()
+            .any(|violation| violation.law == law)
+    };
+    let plan = (0..2_000).map(Plan::new).find(breaks);
+    plan.unwrap_or_else(|| panic!("{law} was not broken"))
+}
+
+fn lying(lie: simulator::Lie) -> Faults {
+    Faults {
+        lie: Some(lie),
+        ..Faults::default()
+    }
+}
+
+#[test]
+fn a_memory_tier_that_keeps_what_is_removed_breaks_law_1_and_law_3() {
+    let faults = Faults {
+        memory_sticks: true,
+        ..Faults::default()
+    };
+    broken("law 1", faults);
+    broken("law 3", faults);
+}
+
+#[test]
+fn a_store_that_fills_without_looking_at_the_lease_breaks_law_3() {
+    broken(
+        "law 3",
+        lying(|model, request| match request {
+            RemoteRequest::Fill {
+                key, envelope, life, ..
+            } => Some(model.apply(&RemoteRequest::Write {
+                key: key.clone(),
+                envelope: envelope.clone(),
+                life: *life,
+            })),
+            _ => None,
+        }),
+    );
+}
+
+#[test]
+fn a_store_that_says_it_has_removed_what_it_has_not_breaks_law_1() {
+    broken(
+        "law 1",
+        lying(|_, request| match request {
+            RemoteRequest::Remove { .. } => Some(RemoteReply::Done(true)),
+            _ => None,
+        }),
+    );
+}
+
+#[test]
+fn a_store_that_forgets_floors_breaks_law_1() {
+    broken(
+        "law 1",
+        lying(|model, request| match request {
+            RemoteRequest::Raise { fields } if !fields.is_empty() => {
+                Some(model.apply(&RemoteRequest::State { fields: fields.clone() }))
+            }
+            _ => None,
+        }),
+    );
+}
+
+#[test]
+fn a_store_that_gives_the_lease_to_everybody_breaks_law_6() {
+    broken(
+        "law 6",
+        lying(|_, request| match request {
+            RemoteRequest::Lease { .. } => Some(RemoteReply::Granted),
+            _ => None,
+        }),
+    );
+}
+
+#[test]
+fn a_store_that_forgets_how_old_values_are_breaks_the_time_to_live() {
+    broken(
+        "time to live",
+        lying(|model, request| match request {
+            RemoteRequest::Write { key, envelope, .. } => Some(model.apply(&RemoteRequest::Write {
+                key: key.clone(),
+                envelope: envelope.clone(),
+                life: None,
+            })),
+            RemoteRequest::Read { .. } => match model.apply(request) {
+                RemoteReply::Value(Some(mut stored)) => {
+                    stored.life = Some(60_000);
+                    Some(RemoteReply::Value(Some(stored)))
+                }
+                reply => Some(reply),
+            },
+            _ => None,
+        }),
+    );
+}
+
+#[test]
+fn a_bus_that_loses_everything_unnoticed_breaks_law_4_and_a_few_steps_show_it() {
+    let faults = Faults {
+        bus_is_deaf: true,
+        ..Faults::default()
+    };
+    let plan = shrink(&broken("law 4", faults), &faults, "law 4");
+    assert!(plan.steps.len() <= 5, "it is made short: {:?}", plan.steps);
+    let violations = run(&plan, &faults, true).violations;
+    assert!(violations.iter().any(|violation| violation.law == "law 4"));
+}

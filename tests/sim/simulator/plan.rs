@@ -1,0 +1,274 @@
+//! What happens in a history: made from a seed, so that it can be made again, and made shorter.
+
+use crate::simulator::checker::Key;
+use crate::simulator::dice::Dice;
+use std::fmt;
+
+/// How a loader goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loader {
+    /// It reads the database so long after it was called,
+    pub reads_after: u64,
+    /// ends so long after that,
+    pub ends_after: u64,
+    /// and so:
+    pub ending: LoaderEnding,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoaderEnding {
+    Value,
+    Error,
+    /// The caller has gone.
+    Cancelled,
+}
+
+/// What a caller does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    Get(Key),
+    Peek(Key),
+    GetOrSet(Key, Loader),
+    Refresh(Key, Loader),
+    /// The others change the database first.
+    Set(Key),
+    Delete(Key),
+    Expire(Key),
+    InvalidateTag(usize),
+    /// Of a namespace.
+    Clear(usize),
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing passes between this node and the store.
+    Hole { node: usize, time: u64 },
+    /// Nothing passes to this node on its subscription.
+    BusHole { node: usize, time: u64 },
+    /// The node's connections are closed by the other side.
+    Reset { node: usize },
+    /// The process dies, and another one takes its place.
+    Crash { node: usize, time: u64 },
+    /// The node's clock jumps ahead.
+    ClockStep { node: usize, by: u64 },
+    /// The memory tier drops what it holds.
+    Evict { node: usize },
+    /// The store stops for a while: SIGSTOP.
+    Freeze { time: u64 },
+    /// The store ends, and comes back empty.
+    Restart { time: u64 },
+    /// FLUSHALL.
+    Flush,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    Call { node: usize, call: Call },
+    Fault(Fault),
+}
+
+impl Act {
+    /// The node that makes something old.
+    fn changer(self) -> Option<usize> {
+        match self {
+            Act::Call {
+                call: Call::Get(_) | Call::Peek(_) | Call::GetOrSet(..) | Call::Refresh(..),
+                ..
+            }
+            | Act::Fault(_) => None,
+            Act::Call { node, .. } => Some(node),
+        }
+    }
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Milliseconds after the one before.
+    pub pause: u64,
+    pub act: Act,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub seed: u64,
+    /// Another one makes the same things take other times.
+    pub luck: u64,
+    pub nodes: usize,
+    pub keys: usize,
+    /// Longest way of a request, a reply or a message.
+    pub delay: u64,
+    /// Percentage of requests between which others of other nodes may be executed.
+    pub splits: u64,
+    pub ttl: u64,
+    pub grace: u64,
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    pub fn new(seed: u64) -> Self {
+        let dice = Dice::new(seed);
+        let nodes = dice.pick(&[1, 2, 2, 2, 3, 3, 4]);
+        let keys = dice.pick(&[1, 1, 2, 3, 4]);
+        // Swarm testing (Groce et al. 2012): each history knows only some calls and faults, and so goes deeper into them.
+        let calls = Kind::CALLS.into_iter().filter(|_| dice.chance(60)).collect::<Vec<_>>();
+        let calls = if calls.is_empty() {
+            vec![Kind::GetOrSet, Kind::Delete]
+        } else {
+            calls
+        };
+        let calm = dice.chance(40);
+        let faults = Kind::FAULTS
+            .into_iter()
+            .filter(|_| !calm && dice.chance(35))
+            .collect::<Vec<_>>();
+        let often = dice.between(5, 20);
+        let longest = dice.pick(&[0, 1, 2, 5, 20, 200]);
+        let count = dice.between(20, 60);
+        let delay = dice.pick(&[0, 1, 1, 3, 10, 60]);
+        let mut steps: Vec<Step> = Vec::with_capacity(count as usize);
+        for _ in 0..count {
+            // The answer to a change is the moment that matters most: what follows it closely is worth a closer look.
+            let changed = steps
+                .last()
+                .and_then(|step: &Step| step.act.changer())
+                .filter(|_| dice.chance(30));
+            let fault = !faults.is_empty() && dice.chance(if changed.is_some() { 50 } else { often });
+            let kind = if fault { dice.pick(&faults) } else { dice.pick(&calls) };
+            let pause = match dice.below(100) {
+                _ if changed.is_some() => dice.below(3 * delay + 2),
+                0..50 => 0,
+                50..90 => dice.below(longest + 1),
+                90..98 => dice.below(50),
+                _ => dice.below(2_500),
+            };
+            let node = changed.filter(|_| fault).unwrap_or(dice.below(nodes as u64) as usize);
+            let act = kind.act(&dice, node, keys);
+            steps.push(Step { pause, act });
+        }
+        Self {
+            seed,
+            luck: 0,
+            nodes,
+            keys,
+            delay,
+            splits: dice.pick(&[0, 0, 30, 100]),
+            ttl: dice.pick(&[50, 1_000, 60_000, 60_000, 60_000]),
+            grace: dice.pick(&[0, 0, 0, 60_000]),
+            steps,
+        }
+    }
+
+    /// Nothing fails.
+    pub fn is_calm(&self) -> bool {
+        !self.steps.iter().any(|step| matches!(step.act, Act::Fault(_)))
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Get,
+    Peek,
+    GetOrSet,
+    Refresh,
+    Set,
+    Delete,
+    Expire,
+    InvalidateTag,
+    Clear,
+    Hole,
+    BusHole,
+    Reset,
+    Crash,
+    ClockStep,
+    Evict,
+    Freeze,
+    Restart,
+    Flush,
+}
+
+impl Kind {
+    /// Some of them more often.
+    const CALLS: [Kind; 13] = [
+        Kind::Get,
+        Kind::Get,
+        Kind::Peek,
+        Kind::GetOrSet,
+        Kind::GetOrSet,
+        Kind::GetOrSet,
+        Kind::Refresh,
+        Kind::Set,
+        Kind::Delete,
+        Kind::Delete,
+        Kind::Expire,
+        Kind::InvalidateTag,
+        Kind::Clear,
+    ];
+    const FAULTS: [Kind; 9] = [
+        Kind::Hole,
+        Kind::BusHole,
+        Kind::Reset,
+        Kind::Crash,
+        Kind::ClockStep,
+        Kind::Evict,
+        Kind::Freeze,
+        Kind::Restart,
+        Kind::Flush,
+    ];
+
+    fn act(self, dice: &Dice, node: usize, keys: usize) -> Act {
+        let key = dice.below(keys as u64) as usize;
+        let time = dice.pick(&[1, 30, 300, 700, 1_500, 4_000]);
+        let time = dice.between(time / 2, time);
+        let call = |call| Act::Call { node, call };
+        match self {
+            Kind::Get => call(Call::Get(key)),
+            Kind::Peek => call(Call::Peek(key)),
+            Kind::GetOrSet => call(Call::GetOrSet(key, loader(dice))),
+            Kind::Refresh => call(Call::Refresh(key, loader(dice))),
+            Kind::Set => call(Call::Set(key)),
+            Kind::Delete => call(Call::Delete(key)),
+            Kind::Expire => call(Call::Expire(key)),
+            Kind::InvalidateTag => call(Call::InvalidateTag(dice.below(2) as usize)),
+            Kind::Clear => call(Call::Clear(dice.below(2) as usize)),
+            Kind::Hole => Act::Fault(Fault::Hole { node, time }),
+            Kind::BusHole => Act::Fault(Fault::BusHole { node, time }),
+            Kind::Reset => Act::Fault(Fault::Reset { node }),
+            Kind::Crash => Act::Fault(Fault::Crash { node, time }),
+            Kind::ClockStep => Act::Fault(Fault::ClockStep {
+                node,
+                by: dice.pick(&[10, 1_000, 3_600_000]),
+            }),
+            Kind::Evict => Act::Fault(Fault::Evict { node }),
+            Kind::Freeze => Act::Fault(Fault::Freeze { time }),
+            Kind::Restart => Act::Fault(Fault::Restart { time }),
+            Kind::Flush => Act::Fault(Fault::Flush),
+        }
+    }
+}
+
+fn loader(dice: &Dice) -> Loader {
+    let time = dice.pick(&[0, 1, 3, 10, 100, 1_500, 5_000]);
+    let time = dice.between(time / 2, time);
+    let reads_after = dice.below(time + 1);
+    Loader {
+        reads_after,
+        ends_after: time - reads_after,
+        ending: match dice.below(10) {
+            0 => LoaderEnding::Error,
+            1 => LoaderEnding::Cancelled,
+            _ => LoaderEnding::Value,
+        },
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Act::Call { node, call } => write!(f, "node {node} {call:?}"),
+            Act::Fault(fault) => write!(f, "FAULT {fault:?}"),
+        }
+    }
+}
