@@ -42,6 +42,12 @@ const FEATURES: [feature: string, missing: string, program: string][] = [
     `import { TurboCacheHealthIndicator } from 'turbocache-js/health';
      const boot = () => start({ providers: [TurboCacheHealthIndicator] });`,
   ],
+  [
+    'a rule for an event',
+    '@nestjs/event-emitter',
+    `import { TurboCacheEventsModule } from 'turbocache-js/events';
+     const boot = () => start({ imports: [TurboCacheEventsModule.forRoot({ events: { 'user.updated': 'users' } })] });`,
+  ],
 ];
 
 it.each(FEATURES)('%s says at boot that %s is missing, and what to do', async (feature, missing, program) => {

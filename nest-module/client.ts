@@ -16,6 +16,9 @@ export type TurboCacheError = api.TurboCacheError;
 export const ConfigurationError: typeof api.ConfigurationError = client.ConfigurationError;
 export type ConfigurationError = api.ConfigurationError;
 
+export const InvalidArgumentError: typeof api.InvalidArgumentError = client.InvalidArgumentError;
+export type InvalidArgumentError = api.InvalidArgumentError;
+
 export const DecoratorError: typeof api.DecoratorError = client.DecoratorError;
 export type DecoratorError = api.DecoratorError;
 

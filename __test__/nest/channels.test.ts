@@ -1,0 +1,179 @@
+import { Redis } from 'ioredis';
+import { createClient } from 'redis';
+import { CacheManager } from 'turbocache-js';
+import {
+  type ChannelRules,
+  type ChannelSubscriber,
+  TurboCacheEvents,
+  TurboCacheEventsModule,
+} from 'turbocache-js/events';
+import { getCacheToken, TurboCacheModule } from 'turbocache-js/nest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type RedisServer, startRedis } from '../rig/redis';
+import { until } from '../rig/until';
+import { type Reported, start, stop } from './fixture';
+
+// Messages on channels of a real Redis, heard through the clients that Node services have.
+
+let redis: RedisServer;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+
+const ends: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  await Promise.all(ends.splice(0).map((end) => end()));
+  await until('nobody listens', async () => ((await redis.cli('PUBSUB', 'CHANNELS')) as unknown[]).length === 0);
+});
+
+const CLIENTS = {
+  ioredis: async (): Promise<ChannelSubscriber> => {
+    const client = new Redis(redis.port, '127.0.0.1', { retryStrategy: () => 20 });
+    client.on('error', () => {});
+    ends.push(async () => client.disconnect());
+    return client;
+  },
+  'node-redis': async (): Promise<ChannelSubscriber> => {
+    const client = createClient({ url: redis.url, socket: { reconnectStrategy: () => 20 } });
+    client.on('error', () => {});
+    await client.connect();
+    ends.push(async () => client.destroy());
+    return client;
+  },
+};
+
+interface Service {
+  readonly cache: CacheManager;
+  readonly users: CacheManager;
+  readonly events: TurboCacheEvents;
+  readonly failures: Reported[];
+  readonly app: Awaited<ReturnType<typeof start>>;
+}
+
+async function service(subscriber: ChannelSubscriber, options: Omit<ChannelRules, 'subscriber'>): Promise<Service> {
+  const failures: Reported[] = [];
+  const app = await start({
+    imports: [
+      TurboCacheModule.forRoot({ onError: (error, failure) => void failures.push({ error, ...failure }) }),
+      TurboCacheModule.forFeature(['users']),
+      TurboCacheEventsModule.forRootAsync({ useFactory: () => ({ channels: { subscriber, ...options } }) }),
+    ],
+  });
+  await until('the channels are heard', async () => {
+    const heard = await redis.cli('PUBSUB', 'NUMSUB', ...Object.keys(options.on));
+    return (heard as unknown[]).filter((_, i) => i % 2 === 1).every((count) => count === 1);
+  });
+  const [cache, users] = [app.get(CacheManager), app.get<CacheManager>(getCacheToken('users'))];
+  return { app, cache, users, events: app.get(TurboCacheEvents), failures };
+}
+
+const publish = (channel: string, message: unknown): Promise<unknown> =>
+  redis.cli('PUBLISH', channel, typeof message === 'string' ? message : JSON.stringify(message));
+
+describe.each(Object.entries(CLIENTS))('%s', (_, connect) => {
+  it('brings messages that say themselves what to drop', async () => {
+    const { cache, users, events } = await service(await connect(), {
+      on: { evictions: 'eviction' },
+      caches: ['users'],
+    });
+    await cache.setMany(['a', 'b', 'c'].map((key) => ({ key, value: key, tags: [`tag ${key}`] })));
+    await users.set('u', 1);
+    await publish('evictions', { keys: ['a'], tags: ['tag b'] });
+    await publish('evictions', { cache: 'users', all: true });
+    await until('both are applied', () => events.stats().evicted === 2);
+    expect(await cache.getMany(['a', 'b', 'c'])).toEqual([undefined, undefined, 'c']);
+    expect(await users.get('u')).toBeUndefined();
+  });
+
+  it('brings messages that are the payload of rules', async () => {
+    const { cache, events } = await service(await connect(), {
+      on: { 'shop:users': { key: 'user:#{payload.id}', tags: ['#{event}'] }, 'shop:all': [{ all: true }] },
+    });
+    await cache.set('user:1', 1);
+    await cache.set('page', 1, { tags: ['shop%3Ausers'] });
+    await cache.set('user:2', 2);
+    await publish('shop:users', { id: 1 });
+    await until('it is applied', () => events.stats().evicted === 1);
+    expect(await cache.getMany(['user:1', 'page', 'user:2'])).toEqual([undefined, undefined, 2]);
+    await publish('shop:all', 'null');
+    await until('the other one is applied', () => events.stats().evicted === 2);
+    expect(await cache.get('user:2')).toBeUndefined();
+  });
+
+  it('brings nonsense that is counted and reported, and harms nobody', async () => {
+    const { cache, events, failures } = await service(await connect(), {
+      on: { evictions: 'eviction', users: { key: 'user:#{payload.id}' } },
+    });
+    const nonsense = ['', '{', 'null', '[]', '5', '{}', '{"keys":"a"}', '{"keys":[1]}', '{"tags":[""]}', '{"all":1}'];
+    for (const message of [...nonsense, '{"all":true,"cache":"unheard"}']) await publish('evictions', message);
+    await publish('users', 'not json');
+    await publish('users', {});
+    await cache.set('a', 1);
+    await publish('evictions', { keys: ['a'] });
+    await until('the last one is applied', () => events.stats().evicted === 1);
+    expect(await cache.get('a')).toBeUndefined();
+    expect(events.stats()).toEqual({ received: 2, evicted: 1, failed: 1, malformed: nonsense.length + 2 });
+    expect(failures).toHaveLength(nonsense.length + 3);
+    expect(failures.filter(({ error }) => error.code === 'E_TURBOCACHE_ARGUMENT')).toHaveLength(nonsense.length + 2);
+    expect(new Set(failures.map(({ method }) => method))).toEqual(new Set(['event evictions', 'event users']));
+  });
+
+  it('loses what is said while Redis is away, and then clears what its rules name if it is told to', async () => {
+    const { cache, users, events } = await service(await connect(), {
+      on: { users: { cache: 'users', key: 'user:#{payload.id}' } },
+      afterGap: 'clear',
+    });
+    await users.set('user:1', 1);
+    await cache.set('untouched', 1);
+    await redis.restart();
+    await until('the gap has ended', () => events.stats().evicted === 1);
+    expect(await users.get('user:1')).toBeUndefined();
+    expect(await cache.get('untouched')).toBe(1);
+    await users.set('user:1', 1);
+    await until('it hears again', async () => (await publish('users', { id: 1 })) === 1);
+    await until('it is applied', () => events.stats().evicted >= 2);
+    expect(await users.get('user:1')).toBeUndefined();
+  });
+
+  it('is left alone when the application ends, except for the subscriptions', async () => {
+    const { app } = await service(await connect(), { on: { evictions: 'eviction' } });
+    await stop(app);
+    await until('nobody listens', async () => (await publish('evictions', { all: true })) === 0);
+  });
+});
+
+it('an application starts without Redis, and hears when it comes', async () => {
+  await redis.kill();
+  const client = new Redis(redis.port, '127.0.0.1', { retryStrategy: () => 20, maxRetriesPerRequest: null });
+  client.on('error', () => {});
+  ends.push(async () => client.disconnect());
+  const app = await start({
+    imports: [
+      TurboCacheModule.forRoot(),
+      TurboCacheEventsModule.forRoot({ channels: { subscriber: client, on: { evictions: 'eviction' } } }),
+    ],
+  });
+  const cache = app.get(CacheManager);
+  await cache.set('a', 1);
+  await redis.restart();
+  await until('it is heard', async () => (await publish('evictions', { keys: ['a'] })) === 1);
+  await until('it is applied', async () => (await cache.get('a')) === undefined);
+});
+
+it('a subscription that the server refuses is reported', async () => {
+  await redis.cli('ACL', 'SETUSER', 'deaf', 'on', '>secret', '+@all', '~*', 'resetchannels');
+  const client = new Redis(redis.port, '127.0.0.1', { username: 'deaf', password: 'secret' });
+  ends.push(async () => client.disconnect());
+  const failures: Reported[] = [];
+  const app = await start({
+    imports: [
+      TurboCacheModule.forRoot({ onError: (error, failure) => void failures.push({ error, ...failure }) }),
+      TurboCacheEventsModule.forRoot({ channels: { subscriber: client, on: { evictions: 'eviction' } } }),
+    ],
+  });
+  await until('it is reported', () => failures.length === 1);
+  expect(failures).toMatchObject([{ method: 'event evictions', error: { code: 'E_TURBOCACHE_REMOTE' } }]);
+  expect(failures[0]!.error.message).toContain('NOPERM');
+  expect(app.get(TurboCacheEvents).stats().failed).toBe(1);
+});

@@ -1,0 +1,104 @@
+/** Options of the module. */
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+import { ConfigurationError } from '../client';
+import { compileRule, type CompiledRule, type EvictionRule } from './rule';
+import { type ChannelSubscriber, isSubscriber } from './subscriber';
+
+/** Rules by the name of an event; a text is the template of a key. */
+export type EventRules = Readonly<Record<string, string | EvictionRule | readonly EvictionRule[]>>;
+
+export interface ChannelRules {
+  /** A connection of ioredis, iovalkey or `redis`, used for subscriptions only. It stays yours. */
+  subscriber: ChannelSubscriber;
+  /**
+   * Rules by channel. The message is JSON, and the payload of the rules. `'eviction'`: the message itself says what to drop,
+   * `{ "keys": ["user:1"], "tags": ["users"], "all": false, "cache": "users" }`.
+   */
+  on: Readonly<Record<string, 'eviction' | EvictionRule | readonly EvictionRule[]>>;
+  /** Names of caches that an `'eviction'` message may speak of, besides the default manager. @default [] */
+  caches?: readonly string[];
+  /**
+   * What was said while the connection was lost is unknown. `keep`: entries live until their ttl. `clear`: the caches that the
+   * rules name are cleared when the connection is back.
+   * @default 'keep'
+   */
+  afterGap?: 'keep' | 'clear';
+}
+
+export interface TurboCacheEventsOptions {
+  /** Events of `@nestjs/event-emitter`. Beside these, every `@TurboCacheEvictOn` counts. */
+  events?: EventRules;
+  /** Messages on channels of a Redis of yours. */
+  channels?: ChannelRules;
+}
+
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<TurboCacheEventsOptions>({ moduleName: 'TurboCacheEvents' })
+    .setClassMethodName('forRoot')
+    .build();
+
+const WHERE = 'TurboCacheEventsModule';
+
+/** The rules of the options, compiled. Wrong ones are errors when the application starts. */
+export interface CheckedEventsOptions {
+  readonly events: ReadonlyMap<string, readonly CompiledRule[]>;
+  readonly channels: CheckedChannels | undefined;
+}
+
+export interface CheckedChannels {
+  readonly subscriber: ChannelSubscriber;
+  /** `'eviction'`, or the rules of the channel. */
+  readonly on: ReadonlyMap<string, 'eviction' | readonly CompiledRule[]>;
+  readonly caches: ReadonlySet<string>;
+  readonly afterGap: 'keep' | 'clear';
+}
+
+export function checkEventsOptions(options: TurboCacheEventsOptions | undefined): CheckedEventsOptions {
+  const { events = {}, channels, ...unknown } = options ?? {};
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) throw wrong(name, name, '`events` or `channels`');
+  return {
+    events: new Map(Object.entries(events).map(([event, rules]) => [event, compileAll(rules, 'events', event)])),
+    channels: channels === undefined ? undefined : checkChannels(channels),
+  };
+}
+
+function checkChannels({ subscriber, on, caches = [], afterGap = 'keep', ...unknown }: ChannelRules): CheckedChannels {
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) throw wrong(`channels.${name}`, name, '`subscriber`, `on`, `caches` or `afterGap`');
+  if (!isSubscriber(subscriber)) {
+    throw wrong('channels.subscriber', typeof subscriber, 'a connection of ioredis, iovalkey or redis');
+  }
+  if (!['keep', 'clear'].includes(afterGap)) throw wrong('channels.afterGap', afterGap, "'keep' or 'clear'");
+  const rules = Object.entries(on);
+  if (rules.length === 0) throw wrong('channels.on', on, 'rules for at least one channel');
+  return {
+    subscriber,
+    on: new Map(
+      rules.map(([channel, rule]) => [channel, rule === 'eviction' ? rule : compileAll(rule, 'channels', channel)]),
+    ),
+    caches: new Set(caches),
+    afterGap,
+  };
+}
+
+function compileAll(
+  rules: string | EvictionRule | readonly EvictionRule[],
+  option: 'events' | 'channels',
+  name: string,
+): readonly CompiledRule[] {
+  const list = typeof rules === 'string' ? [{ key: rules }] : isList(rules) ? rules : [rules];
+  return list.map((rule) => compileRule(rule, { decorator: WHERE, className: option, methodName: name }));
+}
+
+function isList<T>(value: T | readonly T[]): value is readonly T[] {
+  return Array.isArray(value);
+}
+
+function wrong(option: string, got: unknown, expected: string): ConfigurationError {
+  return new ConfigurationError(
+    'E_TURBOCACHE_OPTION',
+    `${WHERE}: option "${option}" is ${typeof got === 'string' ? `"${got}"` : typeof got}; expected ${expected}.`,
+    { option, got, expected },
+  );
+}

@@ -1,0 +1,7 @@
+/** `turbocache-js/events`: domain events and messages that drop entries. */
+export { TurboCacheEventsModule } from './events.module';
+export { TurboCacheEvictOn } from './evict-on';
+export { TurboCacheEvents, type TurboCacheEventCounts } from './events';
+export type { DomainEvent, EvictionRule } from './rule';
+export type { ChannelRules, EventRules, TurboCacheEventsOptions } from './events-options';
+export type { ChannelSubscriber, IoredisSubscriber, NodeRedisSubscriber } from './subscriber';
