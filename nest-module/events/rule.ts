@@ -75,7 +75,7 @@ function textsOf(source: EvictionRule['key'], site: Site, option: 'key' | 'tags'
       expected: 'a template such as "user:#{payload.id}", a list of them, or a function of the event',
     });
   }
-  const compiled: TextOf[] = templates.map((template: string) => compileTemplate(template, site, option));
+  const compiled: TextOf[] = templates.map((template: string) => compileTemplate(template, site, option).of);
   return (event) => {
     const call = new MethodCall({}, event.event, [event.payload, event.event]);
     return compiled.map((textOf) => textOf(call));
