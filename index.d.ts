@@ -160,6 +160,20 @@ export interface CacheEntry<T = unknown> {
   size: number;
 }
 
+/** Which entries {@link Cache.invalidateTags} reaches, and what becomes of them. */
+export interface InvalidateTagsOptions {
+  /** `any`: entries that carry one of the tags. `all`: only those that carry all of them. @default 'any' */
+  mode?: 'any' | 'all';
+  /** `true`: they become stale, so that their grace can still be served when a loader fails or is slow. `false`: they are gone. @default false */
+  soft?: boolean;
+}
+
+/** What becomes of the entries that {@link Cache.clear} reaches. */
+export interface ClearOptions {
+  /** `true`: they become stale, so that their grace can still be served when a loader fails or is slow. `false`: they are gone. @default false */
+  soft?: boolean;
+}
+
 /** One element of {@link Cache.setMany}. */
 export interface SetManyEntry<T = unknown> extends EntryOptions {
   key: string;
@@ -260,8 +274,8 @@ export interface Cache {
     options?: EntryOptions,
   ): Promise<(T | undefined)[]>;
 
-  /** Drops every entry that carries one of the tags, in every tier, in one round trip. */
-  invalidateTags(tags: readonly string[]): Promise<void>;
+  /** Drops every entry that carries one of the tags, or all of them (`mode`), in every tier, in one round trip. */
+  invalidateTags(tags: readonly string[], options?: InvalidateTagsOptions): Promise<void>;
   /**
    * Removes every key of this namespace (not of nested ones) that matches a glob; how many there were: in Redis, or in memory
    * without it. `*` is any number of characters, `:` and `/` included, `?` is one, `[abc]`, `[a-c]` and `[^a-c]` are one of
@@ -270,7 +284,7 @@ export interface Cache {
    */
   deletePattern(pattern: string, options?: DeletePatternOptions): Promise<number>;
   /** Drops every entry of this namespace and of those nested in it, without scanning. */
-  clear(): Promise<void>;
+  clear(options?: ClearOptions): Promise<void>;
   /** The entry with its times, tier and tags, or `undefined`. */
   getEntry<T = unknown>(key: string): Promise<CacheEntry<T> | undefined>;
 
@@ -308,9 +322,9 @@ export class CacheManager extends EventEmitter<CacheManagerEvents> implements Ca
     loadMissing: ManyLoader<T>,
     options?: EntryOptions,
   ): Promise<(T | undefined)[]>;
-  invalidateTags(tags: readonly string[]): Promise<void>;
+  invalidateTags(tags: readonly string[], options?: InvalidateTagsOptions): Promise<void>;
   deletePattern(pattern: string, options?: DeletePatternOptions): Promise<number>;
-  clear(): Promise<void>;
+  clear(options?: ClearOptions): Promise<void>;
   getEntry<T = unknown>(key: string): Promise<CacheEntry<T> | undefined>;
   cache(name: string, options?: CacheOptions): Cache;
   namespace(name: string): Cache;

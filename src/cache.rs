@@ -3,7 +3,7 @@
 use crate::builder::CacheBuilder;
 use crate::clock::millis;
 use crate::codec::serializer::Serializer;
-use crate::engine::{Engine, FillOutcome, Found, LeaseId, Lookup, Progress, Space, Write};
+use crate::engine::{Engine, FillOutcome, Found, LeaseId, Lookup, Progress, Space, TagOptions, Write};
 use crate::entry::Lifetime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
@@ -176,6 +176,11 @@ impl Cache {
         self.write(|done| self.space.clear(done)).await.map(drop)
     }
 
+    /// Makes every entry of this namespace and of those nested in it stale: gone without a grace.
+    pub async fn clear_softly(&self) -> Result<()> {
+        self.write(|done| self.space.clear_softly(done)).await.map(drop)
+    }
+
     /// Removes every key of this namespace that matches a [`Pattern`](crate::pattern::Pattern), not those of nested ones;
     /// how many there were remotely, or in memory without a remote tier. Walks over all keys of the store.
     ///
@@ -202,6 +207,13 @@ impl Cache {
     /// Drops every entry that carries one of the tags.
     pub async fn invalidate_tags(&self, tags: &[&str]) -> Result<()> {
         self.write(|done| self.space.invalidate_tags(tags, done))
+            .await
+            .map(drop)
+    }
+
+    /// Drops entries by their tags, or makes them stale.
+    pub async fn invalidate_tags_with(&self, tags: &[&str], options: TagOptions) -> Result<()> {
+        self.write(|done| self.space.invalidate_tags_with(tags, options, done))
             .await
             .map(drop)
     }

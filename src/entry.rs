@@ -70,12 +70,55 @@ pub struct Stamp {
     pub namespace: u64,
     /// Number of tag invalidations so far.
     pub tags: u64,
+    /// Number of soft clears of the namespace.
+    pub softened: u64,
 }
 
 impl Stamp {
     /// Whether nothing was invalidated between `earlier` and `self` that would matter to a load.
     pub fn covers(&self, earlier: &Stamp) -> bool {
-        self.generation >= earlier.generation && self.namespace >= earlier.namespace && self.tags >= earlier.tags
+        self.generation >= earlier.generation
+            && self.namespace >= earlier.namespace
+            && self.tags >= earlier.tags
+            && self.softened >= earlier.softened
+    }
+}
+
+/// How long a loader took, to a tenth of it: what decides about a reload ahead of time needs no more, and it takes six bits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LoadTime(u8);
+
+impl LoadTime {
+    /// Nobody knows, or it took no time.
+    pub const UNKNOWN: LoadTime = LoadTime(0);
+    /// Number of bits of [`LoadTime::code`].
+    pub const BITS: u32 = 6;
+    const LONGEST: u8 = (1 << Self::BITS) - 1;
+
+    /// The nearest to this many milliseconds; at most 46 s.
+    pub fn from_millis(millis: u64) -> Self {
+        match millis {
+            0 => Self::UNKNOWN,
+            millis => Self(((millis as f64).log2() * 4.0).round().min(f64::from(Self::LONGEST - 1)) as u8 + 1),
+        }
+    }
+
+    /// In milliseconds; 0 when nobody knows.
+    pub fn millis(self) -> u64 {
+        match self.0 {
+            0 => 0,
+            code => (f64::from(code - 1) / 4.0).exp2().round() as u64,
+        }
+    }
+
+    /// The same as a small number.
+    pub fn code(self) -> u8 {
+        self.0
+    }
+
+    /// The inverse of [`LoadTime::code`].
+    pub fn from_code(code: u8) -> Self {
+        Self(code & Self::LONGEST)
     }
 }
 
@@ -88,6 +131,10 @@ pub struct Entry {
     pub serializer: SerializerId,
     /// The whole ttl in milliseconds.
     pub ttl: u64,
+    /// Time after the ttl in which it may be served when the loader fails or is slow, in milliseconds.
+    pub grace: u64,
+    /// How long the loader took.
+    pub load_time: LoadTime,
     /// From here on it is stale.
     pub fresh_until: Millis,
     /// From here on it is gone.
@@ -102,6 +149,12 @@ impl Entry {
     /// Whether it may be served without asking anybody.
     pub fn is_fresh(&self, now: Millis) -> bool {
         now < self.fresh_until
+    }
+
+    /// The same with only its grace left, `None` without one.
+    pub(crate) fn softened(self, now: Millis) -> Option<Self> {
+        let fresh_until = self.fresh_until.min(now);
+        (self.grace > 0).then_some(Self { fresh_until, ..self })
     }
 
     /// Whether it may not be served at all.

@@ -28,9 +28,9 @@ pub enum Change {
         /// The key.
         key: Box<str>,
     },
-    /// Tags were invalidated: fields of the namespace state, which now have this floor.
+    /// Tags were invalidated, or a namespace was cleared softly: fields of the namespace state that were raised.
     Tags {
-        /// `t:<path>:<tag>`.
+        /// `t:<path>:<tag>`, and the others that `engine::raised` reads.
         fields: Vec<Box<str>>,
     },
     /// The keys of a namespace that match a pattern are gone, those of nested ones not.

@@ -33,6 +33,7 @@ mod transport;
 pub use builder::{CacheBuilder, guarded, parts};
 pub use cache::{Cache, LoadError, WriteOptions};
 pub use codec::serializer::Serializer;
+pub use engine::TagOptions;
 pub use error::{Error, ErrorKind, Result};
 pub use options::Options;
 

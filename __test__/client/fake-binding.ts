@@ -51,9 +51,10 @@ interface Pair {
 
 interface Entry {
   value: Buffer;
+  readonly namespaceId: number;
   readonly tags: readonly string[];
-  readonly pairs: readonly Pair[];
-  readonly namespaceGeneration: number;
+  pairs: readonly Pair[];
+  namespaceGeneration: number;
   freshUntil: number;
   readonly goneAt: number;
   readonly ttl: number;
@@ -361,15 +362,40 @@ export class FakeEngine implements NativeBinding {
       case Op.Clear: {
         const path = this.namespaces[namespaceId]!;
         for (const [index, other] of this.namespaces.entries()) {
-          if (path === '' || other === path || other.startsWith(`${path}/`)) Atomics.add(this.mirror, 1 + index, 1);
+          if (path !== '' && other !== path && !other.startsWith(`${path}/`)) continue;
+          const bump = () => Atomics.add(this.mirror, 1 + index, 1);
+          if (request.flags & RequestFlag.Soft) this.reach(({ namespaceId }) => namespaceId === index, true, bump);
+          else bump();
         }
         return done(true);
       }
       case Op.DeletePattern:
         return this.deletePattern(request);
-      case Op.InvalidateTags:
-        for (const tag of request.tags) this.invalidateTag(tag);
+      case Op.InvalidateTags: {
+        const { tags, flags } = request;
+        const carries = (entry: Entry): boolean =>
+          flags & RequestFlag.All
+            ? tags.every((tag) => entry.tags.includes(tag))
+            : tags.some((tag) => entry.tags.includes(tag));
+        this.reach(carries, (flags & RequestFlag.Soft) !== 0, () => {
+          for (const tag of tags) this.invalidateTag(tag);
+        });
         return done(true);
+      }
+    }
+  }
+
+  /** Drops these entries, or leaves them their grace; the others outlive the bump, as an engine judges each by itself. */
+  private reach(which: (entry: Entry) => boolean, soft: boolean, bump: () => void): void {
+    for (const [id, entry] of this.memory) {
+      const isCurrent = this.current(entry.namespaceId, id.slice(id.indexOf(' ') + 1)) !== undefined;
+      if (!isCurrent || (which(entry) && !(soft && entry.goneAt > entry.freshUntil))) this.memory.delete(id);
+      else if (which(entry)) entry.freshUntil = Math.min(entry.freshUntil, this.now);
+    }
+    bump();
+    for (const entry of this.memory.values()) {
+      entry.pairs = this.pairs(entry.tags);
+      entry.namespaceGeneration = Atomics.load(this.mirror, 1 + entry.namespaceId);
     }
   }
 
@@ -459,6 +485,7 @@ export class FakeEngine implements NativeBinding {
   private entry(namespaceId: number, value: Buffer, tags: readonly string[], ttl: number, grace: number): Entry {
     return {
       value,
+      namespaceId,
       tags,
       pairs: this.pairs(tags),
       namespaceGeneration: Atomics.load(this.mirror, 1 + namespaceId),

@@ -1,44 +1,12 @@
 /** The promises of `Cache`, through the public API, on the real engine, in every arrangement of tiers. */
-import { CacheManager, MemoryAdapter, type CacheManagerOptions, type TurboCacheError } from 'turbocache-js';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type RedisServer } from '../rig/redis';
+import type { CacheManager } from 'turbocache-js';
+import { describe, expect, it } from 'vitest';
+import { arrangements } from './arrangements';
 import { heldLoader, turns } from './fixture';
 
-let redis: RedisServer;
-beforeAll(async () => {
-  redis = await startRedis();
-});
-afterAll(() => redis.stop());
+const { all: topologies, make, namespace } = arrangements();
 
-let namespaces = 0;
-const open: CacheManager[] = [];
-const errors: TurboCacheError[] = [];
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((manager) => manager.close()));
-  expect(errors.splice(0)).toEqual([]);
-});
-
-type Topology = (options?: CacheManagerOptions) => CacheManager;
-const make = (options: CacheManagerOptions): CacheManager => {
-  const manager = new CacheManager(options);
-  manager.on('error', (error) => errors.push(error));
-  open.push(manager);
-  return manager;
-};
-const namespace = (): string => `test-${namespaces++}`;
-
-const topologies: Record<string, Topology> = {
-  'memory and hot': (options) => make({ ...options }),
-  'memory alone': (options) => make({ hot: false, ...options }),
-  'memory, shared by name': (options) => make({ namespace: namespace(), ...options }),
-  'hot, memory and Redis': (options) => make({ namespace: namespace(), redis: { url: redis.url }, ...options }),
-  'memory and Redis': (options) => make({ namespace: namespace(), hot: false, redis: { url: redis.url }, ...options }),
-  'Redis alone': (options) =>
-    make({ namespace: namespace(), hot: false, memory: false, redis: { url: redis.url }, ...options }),
-  'hot, memory and an adapter': (options) => make({ adapter: new MemoryAdapter(), ...options }),
-};
-
-describe.each(Object.entries(topologies))('with %s', (name, topology) => {
+describe.each(topologies)('with %s', (name, topology) => {
   const isRemote = /Redis|adapter/.test(name);
   const canPeek = name !== 'Redis alone';
 

@@ -177,6 +177,8 @@ async function everythingWith(cache: CacheManager): Promise<void> {
   await cache.delete('loaded');
   await cache.invalidateTags(['t']);
   await cache.deletePattern('a*');
+  for (let n = 0; n < 40; n++) await cache.invalidateTags(['t', `u${n}`], { mode: 'all', soft: true });
+  await cache.clear({ soft: true });
   await cache.cache('users').clear();
   await cache.clear();
   await cache.getMany(['a', 'b']);

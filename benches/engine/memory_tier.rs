@@ -6,7 +6,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use turbocache::clock::Millis;
 use turbocache::engine::generation::GenerationTable;
-use turbocache::entry::{Entry, SerializerId, Stamp};
+use turbocache::entry::{Entry, LoadTime, SerializerId, Stamp};
 use turbocache::tier::{Compact, MemoryTier, Moka};
 
 const KEYS: usize = 10_000;
@@ -16,12 +16,15 @@ fn entry(payload: &[u8]) -> Entry {
         payload: payload.into(),
         serializer: SerializerId::JSON,
         ttl: 60_000,
+        grace: 0,
+        load_time: LoadTime::UNKNOWN,
         fresh_until: Millis(60_000),
         gone_at: Millis(60_000),
         stamp: Stamp {
             generation: 0,
             namespace: 0,
             tags: 0,
+            softened: 0,
         },
         tags: None,
     }

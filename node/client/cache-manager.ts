@@ -80,16 +80,16 @@ export class CacheManager extends EventEmitter<Public.CacheManagerEvents> implem
     return this.#root.getOrSetMany(keys, loadMissing, options);
   }
 
-  invalidateTags(tags: readonly string[]): Promise<void> {
-    return this.#root.invalidateTags(tags);
+  invalidateTags(tags: readonly string[], options?: Public.InvalidateTagsOptions): Promise<void> {
+    return this.#root.invalidateTags(tags, options);
   }
 
   deletePattern(pattern: string, options?: Public.DeletePatternOptions): Promise<number> {
     return this.#root.deletePattern(pattern, options);
   }
 
-  clear(): Promise<void> {
-    return this.#root.clear();
+  clear(options?: Public.ClearOptions): Promise<void> {
+    return this.#root.clear(options);
   }
 
   getEntry<T = unknown>(key: string): Promise<Public.CacheEntry<T> | undefined> {

@@ -15,6 +15,7 @@ import { Flag, Op, ReadStatus, RequestFlag, Status, Word } from './native';
 import { checkCacheOptions, type CacheSettings } from './options';
 import type { Outcome } from './outcome';
 import { checkPattern, checkPatternOptions, deletedIn, PatternReply } from './pattern';
+import { clearFlags, tagFlags } from './reach';
 import { isWithinLoadOf } from './recursion';
 import { Reply } from './reply';
 import type { Request } from './request-ring';
@@ -165,12 +166,13 @@ export class NamespaceCache implements Cache {
     );
   }
 
-  async invalidateTags(tags: readonly string[]): Promise<void> {
+  async invalidateTags(tags: readonly string[], options?: Public.InvalidateTagsOptions): Promise<void> {
     this.#checkOpen();
     const checked = checkTags('tags', tags);
+    const flags = tagFlags(options);
     if (checked.length === 0) return;
     const done = this.#send(
-      { op: Op.InvalidateTags, namespaceId: this.#space.id, key: '', tags: encodeTags(checked) },
+      { op: Op.InvalidateTags, namespaceId: this.#space.id, key: '', tags: encodeTags(checked), flags },
       undefined,
     );
     // Handed over at once: what the hot tier holds must not outlive this call.
@@ -190,9 +192,10 @@ export class NamespaceCache implements Cache {
     });
   }
 
-  async clear(): Promise<void> {
+  async clear(options?: Public.ClearOptions): Promise<void> {
     this.#checkOpen();
-    const done = this.#send({ op: Op.Clear, namespaceId: this.#space.id, key: '' }, undefined);
+    const flags = clearFlags(options);
+    const done = this.#send({ op: Op.Clear, namespaceId: this.#space.id, key: '', flags }, undefined);
     this.#tiers.session.flush();
     this.#spaces.clearHot(this.#space.path);
     await done;

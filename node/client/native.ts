@@ -223,6 +223,10 @@ export const enum RequestFlag {
   Unkept = 4,
   /** DeletePattern: somebody wants to know how far it is. */
   Progress = 8,
+  /** Clear, InvalidateTags: what is reached becomes stale instead of being dropped. */
+  Soft = 16,
+  /** InvalidateTags: only what carries all of the tags is reached. */
+  All = 32,
 }
 
 /**

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::engine::answers::{CountDone, Progress, ProgressTold};
 use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::BatchState;
+use crate::engine::tags::Verdict;
 use crate::engine::{MEMORY_KEY_HEAD, is_dead, namespace_of, with_memory_key};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Change;
@@ -94,7 +95,7 @@ impl Engine {
             let guard = self.table.lock(self.table.key_slot(namespace.id, key));
             let removed = with_memory_key(namespace, key, |key| self.memory.remove(key));
             guard.bump();
-            removed.is_some_and(|entry| !is_dead(&entry, generation, now) && self.tags.allow(&entry))
+            removed.is_some_and(|entry| !is_dead(&entry, generation, now) && self.tags.judge(&entry) != Verdict::Gone)
         });
         Progress {
             deleted: deleted.count() as u64,

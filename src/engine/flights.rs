@@ -111,6 +111,7 @@ mod tests {
                 generation,
                 namespace: 0,
                 tags: 0,
+                softened: 0,
             },
             namespace_word: 0,
             purges,

@@ -54,7 +54,7 @@ impl Engine {
                 }
             }
             Change::Pattern { path, pattern } => self.purge_as_told(&path, &pattern),
-            Change::Tags { fields } => self.tags.invalidate(&self.table, &fields),
+            Change::Tags { fields } => self.apply_raised(&fields),
             Change::Clear { path } => self.drop_held(&path),
         }
     }

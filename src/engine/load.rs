@@ -15,7 +15,7 @@ use crate::engine::load_table::{Load, Phase, Table, Waiter};
 use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::BatchState;
 use crate::engine::read::ReadAnswer;
-use crate::entry::{Entry, SerializerId};
+use crate::entry::{Entry, LoadTime, SerializerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Change;
 use crate::key::RemoteKey;
@@ -144,7 +144,10 @@ impl Engine {
         // A load from before a clear stores nothing any more: nobody shall wait for its lease.
         let doomed = table
             .current(namespace, key)
-            .filter(|load| load.capture.stamp.namespace < capture.stamp.namespace)
+            .filter(|load| {
+                let (load, caller) = (&load.capture.stamp, &capture.stamp);
+                load.namespace < caller.namespace || load.softened < caller.softened
+            })
             .and_then(|load| Some((load.remote_key(), load.token?)));
         // Without the state nothing that is loaded can be stored remotely, and nobody need wait for a remote lease.
         let alone = self.outbox.is_remote() && born.0 == 0;
@@ -246,6 +249,7 @@ impl Engine {
             .decode(&remote_key, &stored)
             .filter(|envelope| Some(envelope.serializer) == serializer)
             .filter(|envelope| state.allows(&namespace, envelope.incarnation, envelope.born))
+            .filter(|envelope| !state.softens(&namespace, envelope.born))
             // Tags that were raised since would have to be asked for: then it is loaded again.
             .filter(|envelope| envelope.tags.is_empty() || envelope.born == state.counter)
             .and_then(|envelope| self.entry_of(&namespace, &envelope, &stored, capture.stamp))
@@ -345,6 +349,8 @@ impl Engine {
             payload: write.payload.into(),
             serializer: write.serializer,
             ttl: write.lifetime.ttl,
+            grace: write.lifetime.grace,
+            load_time: LoadTime::UNKNOWN,
             fresh_until: now.after(write.lifetime.ttl),
             gone_at: now.after(write.lifetime.ttl).after(write.lifetime.grace),
             stamp: capture.stamp,

@@ -16,6 +16,7 @@ mod load_table;
 mod namespaces;
 mod outbox;
 mod purges;
+mod raised;
 mod read;
 mod space;
 mod tags;
@@ -25,6 +26,7 @@ pub use answers::{
     Capture, CountDone, FillDone, FillOutcome, Found, LeaseId, Lookup, LookupDone, Peek, Progress, ProgressTold,
     ValueDone, Write, WriteDone,
 };
+pub use raised::TagOptions;
 pub use space::Space;
 
 use crate::bus::{Bus, NoBus};

@@ -2,6 +2,7 @@
 
 use crate::engine::generation::GenerationTable;
 use crate::engine::purges::Purges;
+use crate::engine::raised::soft_clear_field;
 use crate::entry::{TagFloor, TagSet};
 use crate::key;
 use parking_lot::RwLock;
@@ -23,8 +24,12 @@ pub struct Namespace {
     pub floors: Box<[Box<str>]>,
     /// What was deleted by pattern here.
     pub purges: Purges,
+    /// The same for soft clears, the root's included.
+    pub soft_floors: Box<[Box<str>]>,
     /// Exact generation, for the memory tier: unlike `index` it is shared with nobody.
     generation: AtomicU64,
+    /// Soft clears of it and its ancestors.
+    softened: AtomicU64,
     /// Clears that callers of this process have asked for.
     clears: AtomicU64,
 }
@@ -33,6 +38,11 @@ impl Namespace {
     /// Counts the clears of this namespace and its ancestors.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Counts the soft clears of this namespace and its ancestors: what was captured before one is stale.
+    pub fn softened(&self) -> u64 {
+        self.softened.load(Ordering::SeqCst)
     }
 
     /// Counts the clears that callers of this process have asked for, here or in an ancestor: the generation without what
@@ -114,7 +124,9 @@ impl Namespaces {
                         .map(clear_field)
                         .collect(),
                     purges: Purges::default(),
+                    soft_floors: key::ancestors(path).map(soft_clear_field).collect(),
                     generation: AtomicU64::new(0),
+                    softened: AtomicU64::new(0),
                     clears: AtomicU64::new(0),
                 })
             })
@@ -143,12 +155,20 @@ impl Namespaces {
         });
     }
 
-    /// The same because a caller asks for it: writes that are under way are old, too.
-    pub fn clear_for_caller(&self, table: &GenerationTable, path: &str) {
+    /// Makes everything of the namespace and of those nested in it stale.
+    pub fn soften(&self, table: &GenerationTable, path: &str) {
+        self.each_below(path, |namespace| {
+            namespace.softened.fetch_add(1, Ordering::SeqCst);
+            // The mirrors' word counts both kinds: a host that keeps decoded values looks into the memory tier again.
+            table.lock(namespace.index).bump();
+        });
+    }
+
+    /// A caller is about to clear, softly or for good: his own writes that are under way are old, too.
+    pub fn note_clear(&self, path: &str) {
         self.each_below(path, |namespace| {
             namespace.clears.fetch_add(1, Ordering::SeqCst);
         });
-        self.clear(table, path);
     }
 
     fn each_below(&self, path: &str, visit: impl Fn(&Namespace)) {

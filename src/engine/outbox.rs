@@ -42,6 +42,12 @@ impl BatchState {
             && self.incarnation == incarnation
             && namespace.floors.iter().all(|field| floor(field) <= born)
     }
+
+    /// Whether somebody cleared the namespace softly since an entry was born.
+    pub fn softens(&self, namespace: &Namespace, born: u64) -> bool {
+        let floor = |field| self.floors.get(field).copied().unwrap_or(0);
+        namespace.soft_floors.iter().any(|field| floor(field) > born)
+    }
 }
 
 /// Called once with the answer.
@@ -255,6 +261,7 @@ fn floor_fields(batch: &[Item]) -> Vec<Box<str>> {
                 namespace
                     .floors
                     .iter()
+                    .chain(&namespace.soft_floors)
                     .filter(|field| !fields.contains(field))
                     .cloned()
                     .collect::<Vec<_>>(),

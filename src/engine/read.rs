@@ -6,12 +6,14 @@ use crate::engine::answers::{Capture, Found, Peek, ValueDone};
 use crate::engine::flights::Joined;
 use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::BatchState;
+use crate::engine::raised::{Rule, soft_field, together_field};
+use crate::engine::tags::Verdict;
 use crate::engine::{Engine, with_memory_key};
-use crate::entry::{Entry, SerializerId, Stamp};
+use crate::entry::{Entry, LoadTime, SerializerId, Stamp, TagSet};
 use crate::error::Result;
 use crate::key::RemoteKey;
 use crate::payload::Payload;
-use crate::tier::{RemoteReply, RemoteRequest, Stored};
+use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, Stored};
 use std::sync::Arc;
 
 /// Who waits for a remote read.
@@ -53,6 +55,7 @@ impl Engine {
             generation,
             namespace: namespace.generation(),
             tags: self.tags.count(),
+            softened: namespace.softened(),
         };
         Capture {
             slot,
@@ -80,15 +83,20 @@ impl Engine {
             None => Vec::new(),
         };
         let now = self.clock.now();
-        if entry.is_gone(now) || entry.stamp.namespace != namespace.generation() || !self.tags.allow(&entry) {
+        if entry.is_gone(now) || entry.stamp.namespace != namespace.generation() {
             return None;
         }
-        let fresh_for = match entry.fresh_until {
+        let mut fresh_for = match entry.fresh_until {
             Millis::NEVER => i64::MAX,
             until => i64::try_from(until.0)
                 .unwrap_or(i64::MAX)
                 .saturating_sub_unsigned(now.0),
         };
+        match self.verdict(namespace, &entry) {
+            Verdict::Stands => {}
+            Verdict::Stale if entry.grace > 0 => fresh_for = fresh_for.min(0),
+            Verdict::Stale | Verdict::Gone => return None,
+        }
         Some(Found {
             fresh_for,
             gone_in: entry.gone_at.since(now),
@@ -98,6 +106,14 @@ impl Engine {
             remote,
             keepable: true,
         })
+    }
+
+    /// What tags and soft clears have made of an entry since it was captured.
+    pub(super) fn verdict(&self, namespace: &Namespace, entry: &Entry) -> Verdict {
+        match self.tags.judge(entry) {
+            Verdict::Stands if entry.stamp.softened != namespace.softened() => Verdict::Stale,
+            verdict => verdict,
+        }
     }
 
     /// Reads the remote tier, together with whoever already does.
@@ -179,7 +195,10 @@ impl Engine {
             };
             let stored = bytes.map(|envelope| Stored { envelope, life: None });
             let envelope = stored.as_ref().and_then(|stored| engine.decode(&remote_key, stored));
-            let valid = envelope.filter(|envelope| state.allows(&owned, envelope.incarnation, envelope.born));
+            let valid = envelope.filter(|envelope| {
+                let stands = envelope.lifetime.grace > 0 || !state.softens(&owned, envelope.born);
+                stands && state.allows(&owned, envelope.incarnation, envelope.born)
+            });
             match valid {
                 Some(envelope) if envelope.lifetime.grace > 0 || !envelope.tags.is_empty() => {
                     let capture = engine.capture_ordered(&owned, key_slot);
@@ -217,10 +236,13 @@ impl Engine {
         if !state.allows(&at.namespace, envelope.incarnation, envelope.born) {
             return None;
         }
-        let entry = self.entry_of(&at.namespace, &envelope, &stored, at.capture.stamp)?;
+        let mut entry = self.entry_of(&at.namespace, &envelope, &stored, at.capture.stamp)?;
+        if state.softens(&at.namespace, envelope.born) {
+            entry = entry.softened(self.clock.now())?;
+        }
         let doubts = match &entry.tags {
             // Nothing at all was raised since it was born.
-            Some(tags) if state.counter != envelope.born => tags.floors.iter().map(|tag| tag.field.clone()).collect(),
+            Some(tags) if state.counter != envelope.born => fields_of(tags),
             _ => Vec::new(),
         };
         Some((
@@ -237,9 +259,13 @@ impl Engine {
     fn settle_tags(self: &Arc<Self>, landing: Landing, opened: Opened, fields: Vec<Box<str>>) {
         let engine = Arc::clone(self);
         let done = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {
-            let valid = matches!(&reply, Ok(RemoteReply::State(state))
-                if state.incarnation == opened.incarnation && state.floors.iter().all(|floor| *floor <= opened.born));
-            landing.land(&engine, valid.then_some(opened));
+            let opened = match reply {
+                Ok(RemoteReply::State(state)) if state.incarnation == opened.incarnation => {
+                    opened.judged(&state, engine.clock.now())
+                }
+                _ => None,
+            };
+            landing.land(&engine, opened);
         });
         self.outbox.push(RemoteRequest::State { fields }, None, done).run();
     }
@@ -284,6 +310,8 @@ impl Engine {
             payload: envelope.payload[..].into(),
             serializer: envelope.serializer,
             ttl: envelope.lifetime.ttl,
+            grace,
+            load_time: LoadTime::UNKNOWN,
             fresh_until,
             gone_at: now.after(life),
             stamp,
@@ -298,7 +326,7 @@ impl Engine {
         let current = guard.generation() == capture.stamp.generation
             && entry.stamp.namespace == namespace.generation()
             && namespace.purges.allow(key, capture.purges)
-            && self.tags.allow(entry);
+            && self.verdict(namespace, entry) == Verdict::Stands;
         if !current || self.is_closed() {
             return false;
         }
@@ -331,6 +359,48 @@ struct Opened {
     entry: Entry,
     incarnation: u64,
     born: u64,
+}
+
+/// The fields that say whether one of these tags was invalidated: hard floors, soft ones, lists of rules.
+fn fields_of(tags: &TagSet) -> Vec<Box<str>> {
+    let hard = tags.floors.iter().map(|tag| tag.field.clone());
+    let soft = tags.floors.iter().map(|tag| soft_field(&tag.field));
+    // A rule names two tags at least.
+    let several = tags.names.len() > 1;
+    let rules = tags
+        .floors
+        .iter()
+        .filter(|_| several)
+        .map(|tag| together_field(&tag.field));
+    hard.chain(soft).chain(rules).collect()
+}
+
+impl Opened {
+    /// What the fields of its tags have made of it.
+    fn judged(self, state: &NamespaceState, now: Millis) -> Option<Self> {
+        let tags = self.entry.tags.as_ref()?;
+        let newer = |count: &u64| *count > self.born;
+        let (hard, soft) = state.floors.split_at_checked(tags.floors.len())?;
+        let soft = soft.get(..tags.floors.len())?;
+        let reached = |wanted: bool| {
+            state
+                .rules
+                .iter()
+                .filter(|(count, _)| newer(count))
+                .filter_map(|(_, rule)| Rule::read(rule))
+                .any(|rule| rule.soft == wanted && rule.reaches(&tags.names))
+        };
+        if hard.iter().any(newer) || reached(false) {
+            return None;
+        }
+        if soft.iter().any(newer) || reached(true) {
+            return Some(Self {
+                entry: self.entry.softened(now)?,
+                ..self
+            });
+        }
+        Some(self)
+    }
 }
 
 /// A remote read on its way back.

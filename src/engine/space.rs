@@ -5,6 +5,7 @@ use crate::engine::answers::{
     CountDone, FillDone, Found, LeaseId, LookupDone, Peek, ProgressTold, ValueDone, Write, WriteDone,
 };
 use crate::engine::namespaces::Namespace;
+use crate::engine::raised::TagOptions;
 use crate::engine::read::ReadAnswer;
 use crate::entry::SerializerId;
 use crate::error::{Error, ErrorKind, Result};
@@ -79,14 +80,13 @@ impl Space {
             _ => {}
         }
         let capture = self.engine.capture_ordered(&self.namespace, peek.capture.slot);
-        let space = self.clone();
+        let (space, name) = (self.clone(), Box::<str>::from(key));
         let reader = Box::new(move |answer: &ReadAnswer| {
-            done(
-                answer
-                    .found
-                    .clone()
-                    .filter(|found| space.engine.speaks(found, space.serializer)),
-            );
+            let found = answer.found.clone();
+            let found = found.filter(|found| space.engine.speaks(found, space.serializer));
+            // Nobody knows what stands there: then what is held here counts, if only for its grace.
+            let unknown = answer.found.is_none() && answer.born.0 == 0;
+            done(found.or_else(|| space.look(&name).found.filter(|_| unknown)));
         });
         self.engine.read_remote(&self.namespace, key, capture, reader);
     }
@@ -150,6 +150,11 @@ impl Space {
         self.engine.clear(&self.namespace, done);
     }
 
+    /// Makes everything in this namespace and those nested in it stale: gone without a grace.
+    pub fn clear_softly(&self, done: WriteDone) {
+        self.engine.clear_softly(&self.namespace, done);
+    }
+
     /// Removes every key of this namespace that matches the [`Pattern`], not those of nested ones. `batch`: keys of one
     /// step, `None` = the default.
     pub fn delete_pattern(&self, text: &str, batch: Option<u32>, told: Option<ProgressTold>, done: CountDone) {
@@ -176,8 +181,13 @@ impl Space {
 
     /// Drops every entry of this namespace, and of those nested in it, that carries one of the tags.
     pub fn invalidate_tags(&self, tags: &[&str], done: WriteDone) {
+        self.invalidate_tags_with(tags, TagOptions::default(), done);
+    }
+
+    /// Drops entries of this namespace and of those nested in it by their tags, or makes them stale.
+    pub fn invalidate_tags_with(&self, tags: &[&str], options: TagOptions, done: WriteDone) {
         match check_tags(tags) {
-            Ok(()) => self.engine.invalidate_tags(&self.namespace, tags, done),
+            Ok(()) => self.engine.invalidate_tags(&self.namespace, tags, options, done),
             Err(error) => done(Err(error)),
         }
     }

@@ -7,8 +7,10 @@ use crate::engine::answers::{Write, WriteDone};
 use crate::engine::generation::SlotGuard;
 use crate::engine::namespaces::{Namespace, tag_field};
 use crate::engine::outbox::BatchState;
+use crate::engine::raised::{Raised, Rule, TagOptions, soft_clear_field, soft_field};
+use crate::engine::tags::Verdict;
 use crate::engine::{Engine, with_memory_key};
-use crate::entry::{Entry, Lifetime, Stamp};
+use crate::entry::{Entry, Lifetime, LoadTime, Stamp};
 use crate::error::Result;
 use crate::event::Change;
 use crate::key::RemoteKey;
@@ -25,12 +27,15 @@ impl Engine {
             payload: write.payload.into(),
             serializer: write.serializer,
             ttl: write.lifetime.ttl,
+            grace: write.lifetime.grace,
+            load_time: LoadTime::UNKNOWN,
             fresh_until: now.after(write.lifetime.ttl),
             gone_at: now.after(write.lifetime.ttl).after(write.lifetime.grace),
             stamp: Stamp {
                 generation: 0,
                 namespace: namespace.generation(),
                 tags: self.tags.count(),
+                softened: namespace.softened(),
             },
             tags,
         };
@@ -104,7 +109,7 @@ impl Engine {
     fn is_current(&self, guard: &SlotGuard<'_>, task: &SetTask) -> bool {
         // A clear or a tag does not move the key's own generation. What is dropped out of doubt, or by others, may be written
         // again: nobody has been told yet that the write is done, so it may as well be the later of the two.
-        let stands = task.clears == task.namespace.clears() && self.tags.allow(&task.entry);
+        let stands = task.clears == task.namespace.clears() && self.tags.judge(&task.entry) == Verdict::Stands;
         // Another key of the slot moves it: then the memory tier knows, as long as it holds the same.
         let is_held = || {
             with_memory_key(&task.namespace, &task.key, |key| self.memory.get(key)).is_some_and(|held| {
@@ -130,13 +135,12 @@ impl Engine {
             let Some(entry) = entry else { return false };
             let now = engine.clock.now();
             let fresh = entry.is_fresh(now);
-            let grace = entry.gone_at.since(entry.fresh_until);
-            if fresh && grace > 0 && entry.fresh_until != crate::clock::Millis::NEVER {
+            if fresh && entry.grace > 0 {
                 engine.memory.insert(
                     memory_key,
                     Entry {
                         fresh_until: now,
-                        gone_at: now.after(grace),
+                        gone_at: now.after(entry.grace),
                         ..entry
                     },
                 );
@@ -192,40 +196,85 @@ impl Engine {
     }
 
     pub(super) fn clear(self: &Arc<Self>, namespace: &Arc<Namespace>, done: WriteDone) {
-        self.namespaces.clear_for_caller(&self.table, &namespace.path);
+        self.namespaces.note_clear(&namespace.path);
+        self.namespaces.clear(&self.table, &namespace.path);
         self.cleared.notify_one();
         // The root is cleared by a new incarnation, anything below by a floor.
         let fields = namespace.floors.last().cloned().into_iter().collect();
         let (path, again) = (namespace.path.clone(), namespace.path.clone());
         self.raise(
-            fields,
+            RemoteRequest::Raise { fields },
             done,
             move |engine| engine.drop_held(&again),
             Change::Clear { path },
         );
     }
 
-    pub(super) fn invalidate_tags(self: &Arc<Self>, namespace: &Namespace, tags: &[&str], done: WriteDone) {
-        let fields: Vec<Box<str>> = tags.iter().map(|tag| tag_field(&namespace.path, tag)).collect();
+    /// Makes everything of the namespace and of those nested in it stale.
+    pub(super) fn clear_softly(self: &Arc<Self>, namespace: &Arc<Namespace>, done: WriteDone) {
+        self.namespaces.note_clear(&namespace.path);
+        let fields = vec![soft_clear_field(&namespace.path)];
+        self.raise_told(RemoteRequest::Raise { fields: fields.clone() }, fields, done);
+    }
+
+    pub(super) fn invalidate_tags(
+        self: &Arc<Self>,
+        namespace: &Namespace,
+        tags: &[&str],
+        options: TagOptions,
+        done: WriteDone,
+    ) {
+        let rule = Rule::new(tags, options.soft);
+        let path = &namespace.path;
+        if options.all && rule.tags.len() > 1 {
+            let text = rule.text();
+            let told = vec![format!("all:{path}:{text}").into()];
+            let places = rule.places(path);
+            return self.raise_told(RemoteRequest::RaiseRule { rule: text, places }, told, done);
+        }
+        let field = |tag: &str| match (tag_field(path, tag), options.soft) {
+            (field, true) => soft_field(&field),
+            (field, false) => field,
+        };
+        let fields: Vec<Box<str>> = rule.tags.iter().map(|tag| field(tag)).collect();
         if fields.is_empty() {
             return done(Ok(false));
         }
-        self.tags.invalidate(&self.table, &fields);
-        let again = fields.clone();
-        let change = Change::Tags { fields: fields.clone() };
-        self.raise(
-            fields,
-            done,
-            move |engine| engine.tags.invalidate(&engine.table, &again),
-            change,
-        );
+        self.raise_told(RemoteRequest::Raise { fields: fields.clone() }, fields, done);
+    }
+
+    /// Raises here, remotely and for the others what these texts say (see `raised`).
+    fn raise_told(self: &Arc<Self>, request: RemoteRequest, told: Vec<Box<str>>, done: WriteDone) {
+        self.apply_raised(&told);
+        let again = told.clone();
+        let change = Change::Tags { fields: told };
+        self.raise(request, done, move |engine| engine.apply_raised(&again), change);
+    }
+
+    /// Applies to what is held here what was raised by a caller or by another process.
+    pub(super) fn apply_raised(&self, told: &[Box<str>]) {
+        let (mut hard, mut soft) = (Vec::new(), Vec::new());
+        for text in told {
+            match Raised::read(text) {
+                Some(Raised::Tag { field, soft: false }) => hard.push(field.into()),
+                Some(Raised::Tag { field, soft: true }) => soft.push(field.into()),
+                Some(Raised::Together { path, rule }) => self.tags.invalidate_together(&self.table, path, &rule),
+                Some(Raised::SoftClear { path }) => self.namespaces.soften(&self.table, path),
+                None => tracing::debug!("a raise was not understood"),
+            }
+        }
+        for (fields, soft) in [(hard, false), (soft, true)] {
+            if !fields.is_empty() {
+                self.tags.invalidate(&self.table, &fields, soft);
+            }
+        }
     }
 
     /// Raises floors remotely. `local` runs once more behind it: a remote read that was queued between the first time and
     /// the raise has captured the new local state but may have found an old value.
     fn raise(
         self: &Arc<Self>,
-        fields: Vec<Box<str>>,
+        request: RemoteRequest,
         done: WriteDone,
         local: impl FnOnce(&Engine) + Send + 'static,
         change: Change,
@@ -243,7 +292,7 @@ impl Engine {
             engine.tell(change);
             done(reply.map(|_| true));
         });
-        self.outbox.push(RemoteRequest::Raise { fields }, None, finish).run();
+        self.outbox.push(request, None, finish).run();
     }
 
     /// The envelope of an entry.
@@ -285,6 +334,8 @@ struct SetTask {
 impl SetTask {
     /// Whether readers would take the stamp it was written with for old.
     fn must_be_current(&self, state: &BatchState, born: (u64, u64)) -> bool {
-        self.entry.tags.is_some() || !state.allows(&self.namespace, born.0, born.1)
+        self.entry.tags.is_some()
+            || !state.allows(&self.namespace, born.0, born.1)
+            || state.softens(&self.namespace, born.1)
     }
 }

@@ -8,10 +8,11 @@ use crate::codec::envelope::GRACE_OFFSET;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RemoteKey, state_name};
 use crate::random::Random;
-use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Stored, Token};
+use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Stored, Token, rules};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -61,6 +62,9 @@ struct SavedState {
     incarnation: u64,
     counter: u64,
     floors: HashMap<String, u64>,
+    /// Rules by their list's field, see [`rules`].
+    #[serde(default, skip_serializing_if = "HashMap::is_empty")]
+    lists: HashMap<String, String>,
 }
 
 impl<S: KeyValueStore> KeyValue<S> {
@@ -129,6 +133,22 @@ impl<S: KeyValueStore> KeyValue<S> {
         Ok(state)
     }
 
+    async fn raise_rule(&self, rule: &str, places: &[rules::Place]) -> Result<SavedState> {
+        let mut state = self.saved_state().await?;
+        state.counter += 1;
+        let list_at = |field: &str| Cow::from(state.lists.get(field).map_or("", String::as_str));
+        if let Some(placed) = rules::add(places, rule, state.counter, list_at) {
+            if placed.folded {
+                state.lists.remove(&*placed.place.list);
+                state.floors.insert(placed.place.floor.to_string(), state.counter);
+            } else {
+                state.lists.insert(placed.place.list.to_string(), placed.text);
+            }
+        }
+        self.save(&state).await?;
+        Ok(state)
+    }
+
     fn revoke(&self, key: &RemoteKey) {
         self.leases.lock().remove(&key.lease_name());
     }
@@ -180,6 +200,9 @@ impl<S: KeyValueStore> KeyValue<S> {
         match request {
             RemoteRequest::State { fields } => Ok(RemoteReply::State(self.saved_state().await?.pick(fields))),
             RemoteRequest::Raise { fields } => Ok(RemoteReply::State(self.raise(fields).await?.pick(fields))),
+            RemoteRequest::RaiseRule { rule, places } => {
+                Ok(RemoteReply::State(self.raise_rule(rule, places).await?.pick(&[])))
+            }
             RemoteRequest::Expire { key } => {
                 self.revoke(key);
                 self.expire(key).await.map(RemoteReply::Done)
@@ -281,10 +304,15 @@ impl SavedState {
             .iter()
             .map(|field| self.floors.get(&**field).copied().unwrap_or(0))
             .collect();
+        let lists = fields.iter().filter_map(|field| self.lists.get(&**field));
+        let rules = lists
+            .flat_map(|list| rules::read(list))
+            .map(|(count, rule)| (count, rule.into()));
         NamespaceState {
             incarnation: self.incarnation,
             counter: self.counter,
             floors,
+            rules: rules.collect(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod memory;
 mod none;
 #[cfg(feature = "redis")]
 mod redis;
+pub mod rules;
 
 pub use guarded::Guarded;
 pub use key_value::{KeyValue, KeyValueAnswers, KeyValueItem, KeyValueStore};
@@ -52,15 +53,24 @@ pub type Token = u64;
 /// One request to a remote tier. Life times are milliseconds, `None` = without end.
 #[derive(Debug, Clone)]
 pub enum RemoteRequest {
-    /// Incarnation and counter of the namespace state, made when they are not there; and these floors. → `State`
+    /// Incarnation and counter of the namespace state, made when they are not there; these floors, and the rules of these
+    /// lists. → `State`
     State {
-        /// Fields whose floors are wanted.
+        /// Fields whose floors are wanted; those that begin with `all:` are lists of rules.
         fields: Vec<Box<str>>,
     },
     /// Counts one up, and makes that the floor of these fields; no fields: a new incarnation. → `State` with these floors
     Raise {
         /// Fields whose floor becomes the new count.
         fields: Vec<Box<str>>,
+    },
+    /// Counts one up, and adds the rule with that count to the shortest list of its places, or to the one in which it stands;
+    /// see [`rules`]. → `State` without floors
+    RaiseRule {
+        /// The rule; there is no line break in it.
+        rule: Box<str>,
+        /// Where it may stand.
+        places: Vec<rules::Place>,
     },
     /// The value and its remaining life. → `Value`
     Read {
@@ -183,8 +193,15 @@ pub struct NamespaceState {
     pub incarnation: u64,
     /// Number of raises in this incarnation.
     pub counter: u64,
-    /// Floors of the fields that were asked for, in their order; 0 = never raised.
+    /// Floors of the fields that were asked for, in their order; 0 = never raised, or a list.
     pub floors: Vec<u64>,
+    /// Rules of the lists that were asked for, each with the count at which it was raised.
+    pub rules: Vec<(u64, Box<str>)>,
+}
+
+/// Whether a field of the namespace state is a list of rules.
+pub fn is_list(field: &str) -> bool {
+    field.starts_with("all:")
 }
 
 /// The answer to one [`RemoteRequest`].

@@ -47,9 +47,10 @@ impl RemoteTier for NoRemote {
             RemoteRequest::Remove { .. } | RemoteRequest::Expire { .. } => RemoteReply::Done(false),
             RemoteRequest::RemoveMany { .. } => RemoteReply::Removed(0),
             RemoteRequest::Scan(_) => RemoteReply::Keys(Vec::new(), None),
-            RemoteRequest::Renew { .. } | RemoteRequest::Unlease { .. } | RemoteRequest::Raise { .. } => {
-                RemoteReply::Done(true)
-            }
+            RemoteRequest::Renew { .. }
+            | RemoteRequest::Unlease { .. }
+            | RemoteRequest::Raise { .. }
+            | RemoteRequest::RaiseRule { .. } => RemoteReply::Done(true),
         })
     }
 

@@ -5,7 +5,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RemoteKey, state_name};
 use crate::random::Random;
 use crate::tier::{
-    NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, ScanCursor, Stored,
+    NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, ScanCursor, Stored, is_list,
+    rules,
 };
 use crate::transport::redis::{Answers, Batch, Cmd, Link, Read, Value, cmd};
 use bytes::Bytes;
@@ -30,6 +31,28 @@ if #ARGV > 1 then
   for at = 2, #ARGV do redis.call('HSET', KEYS[1], ARGV[at], count) end
 end
 return redis.call('HMGET', KEYS[1], 'i', 'c', unpack(ARGV, 2))";
+
+/// Key: state. Arguments: incarnation to use when there is none, the most rules of a list, the rule, then fields of a list
+/// and of the floor that stands in for it. As `rules::add` does it, in one step. Returns incarnation and counter.
+const RAISE_RULE: &str = "
+if redis.call('HEXISTS', KEYS[1], 'i') == 0 then redis.call('HSET', KEYS[1], 'i', ARGV[1], 'c', 0) end
+local count = redis.call('HINCRBY', KEYS[1], 'c', 1)
+local best, at_best
+for at = 4, #ARGV, 2 do
+  local others, stands = {}, false
+  for line in string.gmatch(redis.call('HMGET', KEYS[1], ARGV[at])[1] or '', '[^\\n]+') do
+    if string.match(line, '^%d+ (.*)$') == ARGV[3] then stands = true else others[#others + 1] = line end
+  end
+  if stands or not best or #others < #best then best, at_best = others, at end
+  if stands then break end
+end
+if #best >= tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], ARGV[at_best], '', ARGV[at_best + 1], count)
+else
+  best[#best + 1] = string.format('%d %s', count, ARGV[3])
+  redis.call('HSET', KEYS[1], ARGV[at_best], table.concat(best, '\\n'))
+end
+return redis.call('HMGET', KEYS[1], 'i', 'c')";
 
 /// Keys: value, lease. Arguments: token, life. Returns the value with its life, 1 for granted, 0 for held.
 const LEASE_UNLESS_VALUE: &str = "
@@ -120,7 +143,7 @@ impl Redis {
         let mut commands: Batch = self.link.batch(1);
         commands.add([self.state_script(LEARN, fields)]);
         let mut answers = self.link.send(commands).await?;
-        Ok(RemoteReply::State(state(answers.reply()?)?))
+        Ok(RemoteReply::State(state(answers.reply()?, fields)?))
     }
 
     fn state_script(&self, script: &str, fields: &[Box<str>]) -> Cmd {
@@ -147,6 +170,14 @@ impl Redis {
                 vec![command]
             }
             RemoteRequest::Raise { fields } => vec![self.state_script(RAISE, fields)],
+            RemoteRequest::RaiseRule { rule, places } => {
+                let mut command = self.state_script(RAISE_RULE, &[]);
+                command.arg(rules::MOST).arg(&**rule);
+                for place in places {
+                    command.arg(&*place.list).arg(&*place.floor);
+                }
+                vec![command]
+            }
             // Reads are gathered, see `read`.
             RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => Vec::new(),
             // The lease goes first: a fill between the two is overwritten, one behind them is refused.
@@ -267,7 +298,10 @@ fn lease_script(source: &str, key: &RemoteKey) -> Cmd {
 fn read_reply(request: &RemoteRequest, answers: &mut Answers) -> Result<RemoteReply> {
     let mut next = || answers.reply();
     match request {
-        RemoteRequest::State { .. } | RemoteRequest::Raise { .. } => Ok(RemoteReply::State(state(next()?)?)),
+        RemoteRequest::State { fields } | RemoteRequest::Raise { fields } => {
+            Ok(RemoteReply::State(state(next()?, fields)?))
+        }
+        RemoteRequest::RaiseRule { .. } => Ok(RemoteReply::State(state(next()?, &[])?)),
         RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => Err(unexpected(&Value::Nil)),
         RemoteRequest::Write { .. } => {
             let (lease, value) = (next(), next());
@@ -366,24 +400,32 @@ fn stored(value: Value, life: Value) -> Result<Option<Stored>> {
     }
 }
 
-fn state(value: Value) -> Result<NamespaceState> {
+fn state(value: Value, fields: &[Box<str>]) -> Result<NamespaceState> {
     let Value::Array(values) = value else {
         return Err(unexpected(&value));
     };
     // Foreign bytes in a field are as good as none: the state counts as lost.
-    let number = |value: &Value| match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0),
-        _ => 0,
-    };
+    let number = |value: &Value| text(value).parse().unwrap_or(0);
     let mut numbers = values.iter().map(number);
+    let lists = fields
+        .iter()
+        .zip(values.iter().skip(2))
+        .filter(|(field, _)| is_list(field));
+    let rules = lists.flat_map(|(_, list)| rules::read(text(list)));
+    let rules = rules.map(|(count, rule)| (count, rule.into())).collect();
     Ok(NamespaceState {
         incarnation: numbers.next().unwrap_or(0),
         counter: numbers.next().unwrap_or(0),
         floors: numbers.collect(),
+        rules,
     })
+}
+
+fn text(value: &Value) -> &str {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
+        _ => "",
+    }
 }
 
 fn integer(value: &Value) -> Result<i64> {

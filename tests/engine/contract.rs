@@ -14,6 +14,7 @@ use turbocache::entry::{Lifetime, SerializerId};
 use turbocache::key::RemoteKey;
 use turbocache::options::Options;
 use turbocache::random::SystemRandom;
+use turbocache::tier::rules::Place;
 use turbocache::tier::{
     KeyValue, KeyValueAnswers, KeyValueItem, KeyValueStore, NamespaceState, NoRemote, RemoteReply, RemoteRequest,
     RemoteState, RemoteTier, Scan, ScanCursor, Stored,
@@ -411,6 +412,46 @@ async fn the_namespace_state_counts_raises_and_is_one_for_all() {
             (cleared.incarnation, 0, &[0][..]),
             "{name}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_rule_goes_to_the_shortest_list_replaces_itself_and_gives_way_to_a_floor_when_there_are_too_many() {
+    let place = |tag: &str| Place {
+        list: format!("all::{tag}").into(),
+        floor: format!("t::{tag}").into(),
+    };
+    for Subject { name, tier, other, .. } in subjects() {
+        let raise = async |rule: &str, tags: &[&str]| {
+            let request = RemoteRequest::RaiseRule {
+                rule: rule.into(),
+                places: tags.iter().map(|tag| place(tag)).collect(),
+            };
+            ask(&tier, request).await
+        };
+        let lists = async |tag: &str| {
+            let now = state(&other, &[&format!("t::{tag}"), &format!("all::{tag}")]).await;
+            let rules: Vec<String> = now
+                .rules
+                .iter()
+                .map(|(count, rule)| format!("{count} {rule}"))
+                .collect();
+            (now.counter, now.floors, rules)
+        };
+        raise("r 1", &["a", "b"]).await;
+        raise("r 2", &["a", "c"]).await;
+        raise("r 3", &["b", "c"]).await;
+        raise("r 1", &["a", "b"]).await;
+        assert_eq!(lists("a").await, (4, vec![0, 0], vec!["4 r 1".to_owned()]), "{name}");
+        assert_eq!(lists("b").await, (4, vec![0, 0], vec!["3 r 3".to_owned()]), "{name}");
+        assert_eq!(lists("c").await, (4, vec![0, 0], vec!["2 r 2".to_owned()]), "{name}");
+        for n in 0..40 {
+            raise(&format!("[\"%d\\n\",{n}]"), &["d"]).await;
+        }
+        let (counter, floors, rules) = lists("d").await;
+        assert_eq!((counter, floors), (44, vec![4 + 33, 0]), "{name}");
+        assert_eq!(rules.len(), 7, "{name}");
+        assert_eq!(rules[6], "44 [\"%d\\n\",39]", "{name}");
     }
 }
 

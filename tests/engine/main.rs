@@ -16,4 +16,5 @@ mod memory_tier;
 mod redis_down;
 mod redis_hostile;
 mod redis_shared;
+mod tag_options;
 mod times;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use turbocache::clock::Millis;
-use turbocache::entry::{Entry, SerializerId, Stamp, TagFloor, TagSet};
+use turbocache::entry::{Entry, LoadTime, SerializerId, Stamp, TagFloor, TagSet};
 use turbocache::options::{Eviction, MemoryOptions};
 use turbocache::tier::{MemoryTier, open_memory};
 
@@ -25,11 +25,14 @@ fn entry(payload: &[u8]) -> Entry {
         serializer: SerializerId::JSON,
         ttl: 1_000,
         fresh_until: Millis(1_000),
+        grace: 500,
+        load_time: LoadTime::from_millis(80),
         gone_at: Millis(1_500),
         stamp: Stamp {
             generation: 0,
             namespace: 3,
             tags: 4,
+            softened: 2,
         },
         tags: None,
     }

@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::layout::{HEADER, Status};
 use std::sync::Arc;
 use turbocache::clock::FOREVER;
-use turbocache::engine::{FillOutcome, Found, LeaseId, Progress, ProgressTold, Space, Write};
+use turbocache::engine::{FillOutcome, Found, LeaseId, Progress, ProgressTold, Space, TagOptions, Write};
 use turbocache::entry::Lifetime;
 use turbocache::payload::Payload;
 use turbocache::{Error, ErrorKind, Result};
@@ -30,6 +30,8 @@ const REFRESH: u32 = 1;
 const FAILED: u32 = 2;
 const UNKEPT: u32 = 4;
 const PROGRESS: u32 = 8;
+const SOFT: u32 = 16;
+const ALL: u32 = 32;
 
 /// One request, still in the client's buffer.
 struct Request<'a> {
@@ -127,8 +129,15 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
         op::SET => space.set(request.key, write, done(answers)),
         op::DELETE => space.delete(request.key, done(answers)),
         op::EXPIRE => space.expire(request.key, done(answers)),
+        op::CLEAR if request.flags & SOFT != 0 => space.clear_softly(done(answers)),
         op::CLEAR => space.clear(done(answers)),
-        op::INVALIDATE_TAGS => space.invalidate_tags(&request.tags, done(answers)),
+        op::INVALIDATE_TAGS => {
+            let options = TagOptions {
+                all: request.flags & ALL != 0,
+                soft: request.flags & SOFT != 0,
+            };
+            space.invalidate_tags_with(&request.tags, options, done(answers));
+        }
         op::DELETE_PATTERN => delete_pattern(answers, space, request),
         op::FILL => {
             host.forget_lease(request.lease);

@@ -1,11 +1,12 @@
 //! What a remote store does with requests, in memory. Kept honest by the contract tests; the simulator stands on it, too.
 
 use parking_lot::Mutex;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use turbocache::clock::{Clock, Millis};
 use turbocache::key::RemoteKey;
-use turbocache::tier::{NamespaceState, RemoteReply, RemoteRequest, Scan, ScanCursor, Stored};
+use turbocache::tier::{NamespaceState, RemoteReply, RemoteRequest, Scan, ScanCursor, Stored, rules};
 
 /// A remote store in memory: what all engines of a test share. Kept honest by the contract tests.
 pub struct Model {
@@ -19,6 +20,7 @@ struct Data {
     incarnation: u64,
     counter: u64,
     floors: HashMap<Box<str>, u64>,
+    lists: HashMap<Box<str>, String>,
     values: HashMap<RemoteKey, (bytes::Bytes, Millis)>,
     leases: HashMap<RemoteKey, (u64, Millis)>,
 }
@@ -70,6 +72,19 @@ impl Data {
                     self.floors.insert(field.clone(), self.counter);
                 }
                 self.state(fields)
+            }
+            RemoteRequest::RaiseRule { rule, places } => {
+                self.state(&[]);
+                self.counter += 1;
+                let list_at = |field: &str| Cow::from(self.lists.get(field).map_or("", String::as_str));
+                let placed = rules::add(places, rule, self.counter, list_at).expect("a rule has a place");
+                if placed.folded {
+                    self.lists.remove(&placed.place.list);
+                    self.floors.insert(placed.place.floor.clone(), self.counter);
+                } else {
+                    self.lists.insert(placed.place.list.clone(), placed.text);
+                }
+                self.state(&[])
             }
             RemoteRequest::Read { key } => RemoteReply::Value(self.stored(key, now)),
             RemoteRequest::ReadBytes { key } => RemoteReply::Bytes(self.stored(key, now).map(|stored| stored.envelope)),
@@ -178,12 +193,19 @@ impl Data {
             self.incarnation = self.incarnations;
             self.counter = 0;
             self.floors.clear();
+            self.lists.clear();
         }
+        let rules = fields.iter().filter_map(|field| self.lists.get(field));
+        let rules = rules
+            .flat_map(|list| rules::read(list))
+            .map(|(count, rule)| (count, rule.into()));
+        let rules = rules.collect();
         let floor = |field| self.floors.get(field).copied().unwrap_or(0);
         RemoteReply::State(NamespaceState {
             incarnation: self.incarnation,
             counter: self.counter,
             floors: fields.iter().map(floor).collect(),
+            rules,
         })
     }
 }
