@@ -9,6 +9,8 @@ BIN := node_modules/.bin
 MODULES := node_modules/.installed-lock.json
 NEST_11 := __test__/nest-11/node_modules/.installed-lock.json
 CITIES := examples/cities/dist/.built
+# The test rig for plain Node: servers and the proxy that misbehaves.
+RIG := benches/litmus/dist/.built
 
 TYPESCRIPT := $(shell find node/client nest-module -name '*.ts' 2>/dev/null)
 CITIES_SOURCES := $(shell find examples/cities -name '*.ts' -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
@@ -48,6 +50,10 @@ bench-quick: build redis ## the package against its peers in under 3 minutes, le
 	node --test --test-reporter=dot benches/node/refusals.test.mjs
 	node benches/node/run.mjs --quick
 
+litmus: build redis $(RIG) ## forced races and faults, the package and its peers; QUICK=1: few repetitions; CASES='lease silence'
+	@scripts/ensure-libfaketime.sh
+	node benches/litmus/run.mjs $(CASES) $(if $(QUICK),--quick) $(if $(SYSTEM),--system=$(SYSTEM))
+
 pack: build ## the tarballs in pack/, checked as users will get them
 	@node scripts/pack.mjs
 	$(BIN)/publint --strict pack/turbocache-js-[0-9]*.tgz
@@ -56,7 +62,7 @@ pack: build ## the tarballs in pack/, checked as users will get them
 ready: check test pack demo ## all that must hold before a merge
 	@$(MAKE) demo REDIS=1
 
-.PHONY: help build demo test check simulate bench bench-quick pack ready native redis
+.PHONY: help build demo test check simulate bench bench-quick litmus pack ready native redis
 
 # cargo knows best what is stale. It needs dist/ because the client names the file for this host.
 native: dist/.built
@@ -73,6 +79,10 @@ dist/.built: $(TYPESCRIPT) index.d.ts tsconfig.json scripts/bundle-client.mjs $(
 
 $(CITIES): $(CITIES_SOURCES) examples/cities/tsconfig.json dist/.built
 	@$(BIN)/tsc -p examples/cities
+	@touch $@
+
+$(RIG): $(wildcard __test__/rig/*.ts) benches/litmus/tsconfig.json $(MODULES)
+	@$(BIN)/tsc -p benches/litmus
 	@touch $@
 
 $(MODULES): package-lock.json

@@ -164,6 +164,18 @@ describe('the proxy that reads messages', () => {
     await close();
   });
 
+  it('goes on with every such message, if it is to', async () => {
+    const { proxy, connection, close } = await open();
+    const held = proxy.hold('reply', mentions('slow'), { every: true });
+    const replies = Promise.all(['slow 1', 'quick', 'slow 2'].map((word) => connection.command('ECHO', word)));
+    await held.caught;
+    await expect(Promise.race([replies, after(50)])).resolves.toBe('nothing');
+    held.release();
+    expect(await replies).toEqual(['slow 1', 'quick', 'slow 2']);
+    expect(await connection.command('ECHO', 'slow 3')).toBe('slow 3');
+    await close();
+  });
+
   it('forgets a fault that was taken back', async () => {
     const { proxy, connection, close } = await open();
     const held = proxy.hold('reply', () => true);

@@ -7,10 +7,10 @@
  */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { Catch, type Fate, type Match, type MessageKind } from './catch';
+import { Catch, type CatchOptions, type Fate, type Match, type MessageKind } from './catch';
 import { ProxiedConnection, type Policy } from './proxied-connection';
 
-export { commands, mentions, type Catch, type Match } from './catch';
+export { commands, mentions, type Catch, type CatchOptions, type Match } from './catch';
 
 /** Which connections a fault is for: those that have subscribed to channels, those that have not, or all. */
 export type Which = 'all' | 'bus' | 'commands';
@@ -117,18 +117,18 @@ export class FaultProxy {
   }
 
   /** Keeps the next message of this kind, and all that comes behind it on its connection, until `release()`. */
-  hold(kind: MessageKind, match: Match): Catch {
-    return this.#catch(kind, 'hold', match);
+  hold(kind: MessageKind, match: Match, options?: CatchOptions): Catch {
+    return this.#catch(kind, 'hold', match, options);
   }
 
   /** The next message of this kind vanishes. */
-  drop(kind: MessageKind, match: Match): Catch {
-    return this.#catch(kind, 'drop', match);
+  drop(kind: MessageKind, match: Match, options?: CatchOptions): Catch {
+    return this.#catch(kind, 'drop', match, options);
   }
 
   /** The next message of this kind comes twice. */
-  double(kind: MessageKind, match: Match): Catch {
-    return this.#catch(kind, 'double', match);
+  double(kind: MessageKind, match: Match, options?: CatchOptions): Catch {
+    return this.#catch(kind, 'double', match, options);
   }
 
   /** The next such reply comes behind the one that follows it. */
@@ -156,9 +156,9 @@ export class FaultProxy {
     await once(this.#server, 'close');
   }
 
-  #catch(kind: MessageKind, fate: Fate, match: Match): Catch {
+  #catch(kind: MessageKind, fate: Fate, match: Match, options: CatchOptions = {}): Catch {
     if (!this.#readsMessages) throw new Error(`to ${fate} one ${kind} the proxy must be started with messages: true`);
-    const made = new Catch(kind, fate, match, (ended) => void this.#catches.delete(ended));
+    const made = new Catch(kind, fate, match, options, (ended) => void this.#catches.delete(ended));
     this.#catches.add(made);
     return made;
   }
@@ -192,9 +192,7 @@ export class FaultProxy {
     delay: () => this.#faults.delay + Math.random() * this.#faults.jitter,
     trickle: () => this.#faults.trickle,
     catchFor: (kind, words) => {
-      for (const fault of this.#catches) {
-        if (!fault.isCaught && fault.kind === kind && fault.match(words)) return fault;
-      }
+      for (const fault of this.#catches) if (fault.wants(kind, words)) return fault;
       return undefined;
     },
   };

@@ -1,0 +1,3 @@
+export { cases } from './cases/all.mjs';
+export { runCase } from './runner/run-case.mjs';
+export { loadSystem } from './runner/systems.mjs';

@@ -1,0 +1,88 @@
+/**
+ * The litmus suite: every case for every system, each repetition forced.
+ *
+ *     node benches/litmus/run.mjs [names…] [--quick] [--systems=turbocache,bentocache] [--system=./mine.mjs]
+ *                                 [--repetitions=1000] [--peer-repetitions=100]
+ *
+ * A name is that of a case, or the beginning of several. `--system` adds an adapter of your own, see README.md; without
+ * `--systems` it is then compared with turbocache alone. Exit code 1: a row of turbocache, or of yours, does not hold.
+ */
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { machine } from '../node/runner/machine.mjs';
+import { installedVersions } from '../node/runner/versions.mjs';
+import { cases } from './cases/all.mjs';
+import { startProxy } from './dist/proxy.js';
+import { startRedis } from './dist/redis.js';
+import { printCase, printHead, printTotals } from './runner/report.mjs';
+import { writeResults } from './runner/results.mjs';
+import { runCase } from './runner/run-case.mjs';
+import { loadSystem, OWN, SYSTEMS } from './runner/systems.mjs';
+
+// So that what ends with this process does when it is interrupted.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+
+/** Seconds for a case of a peer: one that violates a rule may take its time for it. */
+const PEER_BUDGET = 60;
+const QUICK = { repetitions: 20, 'peer-repetitions': 3 };
+const FULL = { repetitions: 1_000, 'peer-repetitions': 100 };
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    systems: { type: 'string' },
+    system: { type: 'string', multiple: true, default: [] },
+    repetitions: { type: 'string' },
+    'peer-repetitions': { type: 'string' },
+  },
+});
+const number = (name) => Number(flags[name] ?? (flags.quick ? QUICK : FULL)[name]);
+const own = flags.system.map((file) => pathToFileURL(path.resolve(file)).href);
+const built = flags.systems?.split(',') ?? (own.length > 0 ? [OWN] : SYSTEMS);
+const systems = await Promise.all([...built, ...own].map(loadSystem));
+const judged = new Set([OWN, ...systems.slice(built.length).map(({ name }) => name)]);
+
+const chosen = cases.filter(
+  ({ name }) => positionals.length === 0 || positionals.some((start) => name.startsWith(start)),
+);
+if (chosen.length === 0) {
+  console.error(`no case begins with ${positionals}; there are:\n${cases.map(({ name }) => `  ${name}`).join('\n')}`);
+  process.exit(2);
+}
+
+const run = {
+  machine: machine(),
+  versions: installedVersions([...new Set(systems.flatMap(({ packages }) => packages))]),
+  stage: { quick: flags.quick, repetitions: number('repetitions'), peerRepetitions: number('peer-repetitions') },
+  systems: systems.map(({ name }) => name),
+  results: [],
+};
+printHead(run);
+for (const litmus of chosen) {
+  const { name, title, law, batch = 1 } = litmus;
+  const verdicts = {};
+  for (const system of systems) {
+    const isJudged = judged.has(system.name);
+    const repetitions = number(isJudged ? 'repetitions' : 'peer-repetitions');
+    const budget = isJudged ? Infinity : PEER_BUDGET;
+    verdicts[system.name] = await runCase({
+      litmus,
+      system,
+      rig: { startProxy, startRedis },
+      repetitions,
+      budget,
+      quick: flags.quick,
+    });
+  }
+  const result = { name, title, law, batch, verdicts };
+  run.results.push(result);
+  printCase(result, run);
+}
+printTotals(run);
+console.log(`\nEverything: ${writeResults(run)}`);
+const broken = run.results.some(({ verdicts }) =>
+  Object.entries(verdicts).some(([name, { state }]) => judged.has(name) && !['held', 'not applicable'].includes(state)),
+);
+process.exit(broken ? 1 : 0);
