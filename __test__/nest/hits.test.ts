@@ -108,7 +108,7 @@ describe('a key that is made at a glance', () => {
     let made = 0;
     fc.assert(
       fc.property(value, value, fc.constantFrom(...compiled), (a, b, { of, quick }) => {
-        const text = quick!([a, b]);
+        const text = quick!.of([a, b]);
         if (text === undefined) return;
         made += 1;
         expect(text).toBe(of(new MethodCall({}, 'm', [a, b])));

@@ -1,9 +1,9 @@
 /** `@TurboCache`: the method runs on a miss, its result is served on a hit. */
-import type { QuickText } from '../key/compile-template';
 import { limitKey } from '../key/limit';
 import { compileTags, type CompiledTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
-import { type Around, decorateMethod, type ReadyValue, type TurboCacheMethodDecorator } from '../method/decorate';
+import { type Around, decorateMethod, type TurboCacheMethodDecorator } from '../method/decorate';
+import { HotHits } from '../method/hot-hits';
 import { type Decide, readThrough } from '../method/read-through';
 import { reportFailure, type Scope, ScopeFinder } from '../method/scope';
 import { checkOptions, FRESHNESS } from './check-options';
@@ -30,22 +30,11 @@ export function TurboCache(options: string | TurboCacheOptions = {}): TurboCache
       const scopes = new ScopeFinder(given, tags?.fixed);
       return {
         namesClass: key.namesClass,
-        ready: given.condition === undefined ? readyValue(scopes, key.quick) : undefined,
+        hotHits: given.condition === undefined && key.quick ? new HotHits(scopes, key.quick) : undefined,
         around: caching(given, scopes, key.of, decisionsOf(given, tags)),
       };
     },
   });
-}
-
-/** A hit of L0 under a key that is made at a glance: nothing is allocated for it but what the caller gets. */
-function readyValue(scopes: ScopeFinder, quick: QuickText | undefined): ReadyValue | undefined {
-  if (quick === undefined) return undefined;
-  return (binding, args) => {
-    const scope = scopes.find(binding);
-    if (scope?.shortcuts === undefined) return undefined;
-    const key = quick(args);
-    return key === undefined ? undefined : scope.shortcuts.hot(limitKey(key, scope.hashKeysAbove));
-  };
 }
 
 function caching(

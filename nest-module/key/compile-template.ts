@@ -2,17 +2,15 @@
 import { decoratorError, type Place, type Site } from '../decorators/site';
 import type { MethodCall } from '../method/call';
 import { NotPrintable, type Printer, printerFor } from './print';
+import { type ArgumentSlot, type QuickKey, quickKey } from './quick-key';
 import { slotReader } from './reader';
 import { parseTemplate, type Slot, type Template, TemplateProblem } from './template';
 
 export type TextOf = (call: MethodCall) => string;
 
-/** The same from the arguments alone, for usual templates and usual values; `undefined`: ask for the whole text. */
-export type QuickText = (args: readonly unknown[]) => string | undefined;
-
 export interface CompiledTemplate {
   readonly of: TextOf;
-  readonly quick: QuickText | undefined;
+  readonly quick: QuickKey | undefined;
 }
 
 export function compileTemplate(source: string, site: Site, option: string): CompiledTemplate {
@@ -27,25 +25,7 @@ export function compileTemplate(source: string, site: Site, option: string): Com
     for (let i = 0; i < parts.length; i += 1) text += parts[i]!.textOf(call) + (others[i] ?? '');
     return text;
   };
-  return { of, quick: quickText(first, parts, others) };
-}
-
-/** Most keys are a text around one or two arguments. */
-function quickText(first: string, parts: readonly CompiledSlot[], others: readonly string[]): QuickText | undefined {
-  const [one, two] = parts.map(({ quick }) => quick);
-  const [between = '', end = ''] = others;
-  if (parts.length === 0) return () => first;
-  if (one === undefined || (parts.length === 2 && two === undefined) || parts.length > 2) return undefined;
-  if (two === undefined) {
-    return (args) => {
-      const text = one(args);
-      return text === undefined ? undefined : first + text + between;
-    };
-  }
-  return (args) => {
-    const [a, b] = [one(args), two(args)];
-    return a === undefined || b === undefined ? undefined : first + a + between + b + end;
-  };
+  return { of, quick: quickKey(parts.map(argumentOf), template.literals) };
 }
 
 /** `true` when the text depends on the name of the class. */
@@ -64,8 +44,8 @@ export function parse(source: string, site: Place, option: string): Template {
 
 interface CompiledSlot {
   readonly textOf: TextOf;
-  /** For a slot that is an argument. */
-  readonly quick: QuickText | undefined;
+  readonly print: Printer;
+  readonly argument: number | undefined;
 }
 
 function compileSlot(slot: Slot, index: number, template: Template, site: Site, option: string): CompiledSlot {
@@ -77,12 +57,11 @@ function compileSlot(slot: Slot, index: number, template: Template, site: Site, 
     if ((value === undefined || value === null) && !mayBeMissing) throw missing(slot, value, call, site, option);
     return printValue(print, value, slot, call, site, option);
   };
-  if (argument === undefined) return { textOf, quick: undefined };
-  const quick: QuickText = (args) => {
-    const value = args[argument];
-    return typeof value === 'number' || typeof value === 'string' ? print(value) : undefined;
-  };
-  return { textOf, quick };
+  return { textOf, print, argument };
+}
+
+function argumentOf({ argument, print }: CompiledSlot): ArgumentSlot | undefined {
+  return argument === undefined ? undefined : { argument, print };
 }
 
 /** Two slots need a character between them that no value shows unencoded, else `a` + `bc` and `ab` + `c` would meet. */

@@ -3,8 +3,9 @@ import type { IKeyGenerator } from '../client';
 import { decoratorError, type Site } from '../decorators/site';
 import type { CallContext, MethodCall, ResultContext } from '../method/call';
 import { canonical, NotPrintable } from './canonical';
-import { compileTemplate, namesClass, type QuickText, type TextOf } from './compile-template';
+import { compileTemplate, namesClass, type TextOf } from './compile-template';
 import { follow } from './path';
+import type { QuickKey } from './quick-key';
 
 /** A template, a function, or a generator. */
 export type KeySource<Context extends CallContext = CallContext> =
@@ -18,7 +19,7 @@ export interface KeyPart {
 
 export interface CompiledKey {
   readonly of: TextOf;
-  readonly quick?: QuickText | undefined;
+  readonly quick?: QuickKey | undefined;
   /** Two classes of one name would share their keys: checked when the application starts. */
   readonly namesClass: boolean;
 }

@@ -6,6 +6,7 @@ import { bindByInjection, bindingOf } from '../registry/binding';
 import type { Binding } from '../registry/cache-registry';
 import { declare } from '../registry/declarations';
 import { MethodCall } from './call';
+import type { HotHits } from './hot-hits';
 import { type Returns, returnsOf } from './returns';
 import { innermost, type Method, standInFor } from './wrap';
 
@@ -15,9 +16,6 @@ export type Proceed = () => Promise<unknown>;
 /** One decorator's part in a call. */
 export type Around = (binding: Binding, call: MethodCall, proceed: Proceed) => Promise<unknown>;
 
-/** What a decorator has at hand without running anything; `undefined`: ask {@link Around}. */
-export type ReadyValue = (binding: Binding, args: readonly unknown[]) => unknown;
-
 export interface Decoration {
   readonly decorator: string;
   readonly options: { readonly cache?: string | undefined; readonly returns?: Returns | undefined };
@@ -26,7 +24,8 @@ export interface Decoration {
     target: Target,
   ) => {
     readonly around: Around;
-    readonly ready?: ReadyValue | undefined;
+    /** Asked before {@link Around}. */
+    readonly hotHits?: HotHits | undefined;
     readonly namesClass: boolean;
   };
 }
@@ -54,9 +53,9 @@ export function decorateMethod({ decorator, options, compile }: Decoration): Tur
     const place = placeOf(decorator, prototype, key);
     const method = methodIn(descriptor, prototype, place);
     const parameters = parametersOf(innermost(method));
-    const { around, ready, namesClass } = compile((phase) => ({ ...place, phase, parameters }), { prototype, key });
+    const { around, hotHits, namesClass } = compile((phase) => ({ ...place, phase, parameters }), { prototype, key });
     const returns = returnsOf(prototype, key, method, options.returns, place);
-    descriptor!.value = standInFor(method, wrapperFor(method, place.methodName, around, ready, returns)) as never;
+    descriptor!.value = standInFor(method, wrapperFor(method, place.methodName, around, hotHits, returns)) as never;
     bindByInjection(prototype);
     declare(prototype, { decorator, methodName: place.methodName, cache: options.cache, namesClass });
   };
@@ -90,7 +89,7 @@ function wrapperFor(
   method: Method,
   name: string,
   around: Around,
-  ready: ReadyValue | undefined,
+  hotHits: HotHits | undefined,
   returns: Returns,
 ): Method {
   const run = (binding: Binding, instance: object, args: unknown[]): Promise<unknown> => {
@@ -106,7 +105,7 @@ function wrapperFor(
       return binding === undefined ? method.apply(this, args) : defer(() => run(binding, this, args));
     };
   }
-  if (ready === undefined) {
+  if (hotHits === undefined) {
     return function (...args) {
       const binding = bindingOf(this);
       return binding === undefined ? method.apply(this, args) : run(binding, this, args);
@@ -115,7 +114,7 @@ function wrapperFor(
   return function (...args) {
     const binding = bindingOf(this);
     if (binding === undefined) return method.apply(this, args);
-    const value = ready(binding, args);
+    const value = hotHits.find(binding, args);
     return value === undefined ? run(binding, this, args) : Promise.resolve(value);
   };
 }
