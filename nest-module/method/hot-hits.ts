@@ -38,7 +38,7 @@ export class HotHits {
     const value = this.isAroundOne ? args[this.argument] : undefined;
     // Digits are the same in every slot.
     const isId = Number.isSafeInteger(value) && (value as number) >= 0;
-    const key = isId ? this.before + String(value as number) + this.after : this.keyOf(args);
+    const key = isId ? this.before + String(value) + this.after : this.keyOf(args);
     return key === undefined || key.length > this.longest ? undefined : this.shortcuts.hot(key);
   }
 
