@@ -29,6 +29,12 @@ export type UnsupportedError = api.UnsupportedError;
 export interface Shortcuts {
   /** The value of a hit in L0, as `getOrSet` hands it out. `undefined`: ask `getOrSet`, which also counts the miss. */
   hot(key: string): unknown;
+  /** A synchronous `getOrSet` that knows only the memory of this process. */
+  getOrLoadNow(
+    key: string,
+    loader: (context: api.LoaderContext) => unknown,
+    options: api.EntryOptions | undefined,
+  ): unknown;
 }
 
 const SHORTCUTS = Symbol.for('turbocache-js:shortcuts');

@@ -14,6 +14,7 @@ export { TurboCachePut } from './decorators/turbocache-put';
 export { TurboCacheKey } from './decorators/turbocache-key';
 export { TurboCacheDefaults } from './decorators/defaults';
 export type {
+  ReturnsOption,
   StoreOptions,
   TagSource,
   TurboCacheDefaultsOptions,
@@ -22,7 +23,8 @@ export type {
   TurboCachePutOptions,
 } from './decorators/options';
 export type { TurboCacheKeyDecorator } from './decorators/turbocache-key';
-export type { TurboCacheMethodDecorator } from './method/decorate';
+export type { DecoratorFor, TurboCacheMethodDecorator, TurboCacheValueDecorator } from './method/decorate';
+export type { Returns } from './method/returns';
 export type { CallContext, ResultContext } from './method/call';
 export type { KeySource } from './key/key-source';
 export { cacheKey } from './key/cache-key';

@@ -155,6 +155,11 @@ export class FakeEngine implements NativeBinding {
       },
       namespaceIndex: (id) => 1 + id,
       read: (namespaceId, key) => this.read(namespaceId, key),
+      leaseHere: (namespaceId, key) => {
+        const request = { namespaceId, key } as Request;
+        const lease = this.lease(namespaceId, key);
+        this.writeAnswer(this.buffers.read, 0, { request, id: 0, status: Status.Load, lease });
+      },
       submit: (requests, bytes, count) => this.submit(requests, bytes, count),
       drain: () => this.drain(),
       takeLarge: (id) => {

@@ -52,8 +52,8 @@ export const CHECKS = {
     accepts: (value) => ['success', 'before', 'always'].includes(value as string),
   },
   returns: {
-    expected: "'promise' or 'observable'",
-    accepts: (value) => ['promise', 'observable'].includes(value as string),
+    expected: "'promise', 'observable' or 'value'",
+    accepts: (value) => ['promise', 'observable', 'value'].includes(value as string),
   },
   key: { expected: 'a key', accepts: () => true },
   pattern: { expected: 'a text', accepts: (value) => typeof value === 'string' },

@@ -2,12 +2,21 @@
 import type { FreshnessOptions, Ttl } from '../client';
 import type { KeySource } from '../key/key-source';
 import type { CallContext, ResultContext } from '../method/call';
+import type { Returns } from '../method/returns';
 
 /** Tags: texts or templates (`'user:#{id}'`, `'city:#{result.city}'`), or a function of the call and its result. */
 export type TagSource = readonly string[] | ((context: ResultContext) => readonly string[]);
 
+export interface ReturnsOption<R extends Returns = Returns> {
+  /**
+   * What the method returns, when its type does not say so (`design:returntype`): a promise, an Observable, or the `value`
+   * itself. Values that are returned at once live in the memory of this process, and nowhere else.
+   */
+  returns?: R;
+}
+
 /** What `@TurboCache` and `@TurboCachePut` have in common. Options left out come from the class, the cache, the module. */
-export interface StoreOptions extends Omit<FreshnessOptions, 'ttl'> {
+export interface StoreOptions<R extends Returns = Returns> extends Omit<FreshnessOptions, 'ttl'>, ReturnsOption<R> {
   /** Name of a cache (`forFeature`) or of a manager (`forRoot({ name })`). @default the default manager */
   cache?: string;
   /** Time a value is fresh: milliseconds, a text with a unit, `null` for ever, or a function of the call and its result. */
@@ -16,25 +25,23 @@ export interface StoreOptions extends Omit<FreshnessOptions, 'ttl'> {
   tags?: TagSource;
   /** Asked after the method: `true` = the result is returned, but not stored. */
   unless?: (context: ResultContext) => boolean;
-  /** What the method returns, when its type does not say so (`design:returntype`): an Observable or a promise. */
-  returns?: 'promise' | 'observable';
 }
 
-export interface TurboCacheOptions extends StoreOptions {
+export interface TurboCacheOptions<R extends Returns = Returns> extends StoreOptions<R> {
   /** Key of the entry. @default class + method + arguments, or those marked with `@TurboCacheKey()` */
   key?: KeySource;
   /** Asked before the method: `false` = the cache is neither read nor written. */
   condition?: (context: CallContext) => boolean;
 }
 
-export interface TurboCachePutOptions extends StoreOptions {
+export interface TurboCachePutOptions<R extends Returns = Returns> extends StoreOptions<R> {
   /** Key of the entry; may use the result: `'user:#{result.id}'`. @default as for `@TurboCache` */
   key?: KeySource<ResultContext>;
   /** Asked after the method: `false` = nothing is stored. */
   condition?: (context: ResultContext) => boolean;
 }
 
-export interface TurboCacheEvictOptions {
+export interface TurboCacheEvictOptions<R extends Returns = Returns> extends ReturnsOption<R> {
   /** Name of a cache (`forFeature`) or of a manager (`forRoot({ name })`). @default the default manager */
   cache?: string;
   /** Key or keys to remove; may use the result, unless `when` is `'before'` or `'always'`. */
@@ -54,8 +61,6 @@ export interface TurboCacheEvictOptions {
   when?: 'success' | 'before' | 'always';
   /** `false` = nothing is removed. Asked when the eviction is due. */
   condition?: (context: ResultContext) => boolean;
-  /** What the method returns, when its type does not say so (`design:returntype`): an Observable or a promise. */
-  returns?: 'promise' | 'observable';
 }
 
 /** Options that all cache decorators of a class share; a decorator's own win. */

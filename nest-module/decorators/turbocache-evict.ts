@@ -4,8 +4,10 @@ import type { KeySource } from '../key/key-source';
 import { compileKey } from '../key/key-source';
 import { compileTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
-import { type Around, decorateMethod, type Target, type TurboCacheMethodDecorator } from '../method/decorate';
+import { decorateMethod, type DecoratorFor, type Target } from '../method/decorate';
+import type { Returns } from '../method/returns';
 import { reportFailure, type Scope, ScopeFinder } from '../method/scope';
+import type { Advice } from '../method/wrapper';
 import { checkOptions } from './check-options';
 import { declaredKey, keyFor } from './declared-key';
 import type { TurboCacheEvictOptions } from './options';
@@ -17,9 +19,11 @@ import { decoratorError, type Site, unsupported } from './site';
  *
  * @param options A key template, or options: `key` (one or several), `tags`, `all`, in any combination.
  */
-export function TurboCacheEvict(options: string | TurboCacheEvictOptions = {}): TurboCacheMethodDecorator {
-  const given = typeof options === 'string' ? { key: options } : options;
-  return decorateMethod({
+export function TurboCacheEvict<R extends Returns = 'promise'>(
+  options: string | TurboCacheEvictOptions<R> = {},
+): DecoratorFor<R> {
+  const given: TurboCacheEvictOptions = typeof options === 'string' ? { key: options } : options;
+  return decorateMethod<R>({
     decorator: '@TurboCacheEvict',
     options: given,
     compile(site, target) {
@@ -27,32 +31,55 @@ export function TurboCacheEvict(options: string | TurboCacheEvictOptions = {}): 
       const place = site(when === 'success' ? 'after' : 'before');
       checkOptions(given, ['key', 'cache', 'tags', 'all', 'pattern', 'when', 'condition', 'returns'], place);
       const evict = evicting(given, place, target);
-      return { around: AROUND[when](new ScopeFinder(given), evict), namesClass: false };
+      return { ...ADVICE[when](new ScopeFinder(given), evict), namesClass: false };
     },
   });
 }
 
 type Evict = (scope: Scope | undefined, call: MethodCall) => Promise<void>;
 
-const AROUND: Readonly<
-  Record<NonNullable<TurboCacheEvictOptions['when']>, (scopes: ScopeFinder, evict: Evict) => Around>
+/** For values an eviction is on its way when the method returns: whoever reads in this process from now on reads behind it. */
+const ADVICE: Readonly<
+  Record<NonNullable<TurboCacheEvictOptions['when']>, (scopes: ScopeFinder, evict: Evict) => Advice>
 > = {
-  success: (scopes, evict) => async (binding, call, proceed) => {
-    const result = await proceed();
-    await evict(scopes.find(binding), call.withResult(result));
-    return result;
-  },
-  before: (scopes, evict) => async (binding, call, proceed) => {
-    await evict(scopes.find(binding), call);
-    return proceed();
-  },
-  always: (scopes, evict) => async (binding, call, proceed) => {
-    try {
-      return await proceed();
-    } finally {
+  success: (scopes, evict) => ({
+    around: async (binding, call, proceed) => {
+      const result = await proceed();
+      await evict(scopes.find(binding), call.withResult(result));
+      return result;
+    },
+    aroundValue(binding, call, proceed) {
+      const result = proceed();
+      void evict(scopes.find(binding), call.withResult(result));
+      return result;
+    },
+  }),
+  before: (scopes, evict) => ({
+    around: async (binding, call, proceed) => {
       await evict(scopes.find(binding), call);
-    }
-  },
+      return proceed();
+    },
+    aroundValue(binding, call, proceed) {
+      void evict(scopes.find(binding), call);
+      return proceed();
+    },
+  }),
+  always: (scopes, evict) => ({
+    around: async (binding, call, proceed) => {
+      try {
+        return await proceed();
+      } finally {
+        await evict(scopes.find(binding), call);
+      }
+    },
+    aroundValue(binding, call, proceed) {
+      try {
+        return proceed();
+      } finally {
+        void evict(scopes.find(binding), call);
+      }
+    },
+  }),
 };
 
 function evicting(options: TurboCacheEvictOptions, site: Site, target: Target): Evict {

@@ -2,7 +2,8 @@
 import { limitKey } from '../key/limit';
 import { compileTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
-import { decorateMethod, type TurboCacheMethodDecorator } from '../method/decorate';
+import { decorateMethod, type DecoratorFor } from '../method/decorate';
+import type { Returns } from '../method/returns';
 import { reportFailure, type Scope, ScopeFinder } from '../method/scope';
 import { checkOptions, FRESHNESS } from './check-options';
 import { keyFor } from './declared-key';
@@ -14,9 +15,11 @@ import type { TurboCachePutOptions } from './options';
  *
  * @param options A key template, which may use `#{result.…}`, or options.
  */
-export function TurboCachePut(options: string | TurboCachePutOptions = {}): TurboCacheMethodDecorator {
-  const given = typeof options === 'string' ? { key: options } : options;
-  return decorateMethod({
+export function TurboCachePut<R extends Returns = 'promise'>(
+  options: string | TurboCachePutOptions<R> = {},
+): DecoratorFor<R> {
+  const given: TurboCachePutOptions = typeof options === 'string' ? { key: options } : options;
+  return decorateMethod<R>({
     decorator: '@TurboCachePut',
     options: given,
     compile(site, target) {
@@ -31,6 +34,13 @@ export function TurboCachePut(options: string | TurboCachePutOptions = {}): Turb
           const result = await proceed();
           const scope = scopes.find(binding);
           if (scope !== undefined && result !== undefined) await store(scope, call.withResult(result));
+          return result;
+        },
+        aroundValue(binding, call, proceed) {
+          const result = proceed();
+          const scope = scopes.find(binding);
+          // It is on its way when this returns: whoever reads in this process from now on reads behind it.
+          if (scope !== undefined && result !== undefined) void store(scope, call.withResult(result));
           return result;
         },
       };

@@ -2,13 +2,17 @@
 import { limitKey } from '../key/limit';
 import { compileTags, type CompiledTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
-import { type Around, decorateMethod, type TurboCacheMethodDecorator } from '../method/decorate';
+import { decorateMethod, type DecoratorFor } from '../method/decorate';
 import { HotHits } from '../method/hot-hits';
+import { readNow } from '../method/read-now';
 import { type Decide, readThrough } from '../method/read-through';
+import type { Returns } from '../method/returns';
 import { reportFailure, type Scope, ScopeFinder } from '../method/scope';
+import type { Binding } from '../registry/cache-registry';
 import { checkOptions, FRESHNESS } from './check-options';
 import { keyFor } from './declared-key';
 import type { TurboCacheOptions } from './options';
+import { decoratorError, type Site } from './site';
 
 /**
  * Serves the method's result from the cache. Callers of one key share one call of the method; `undefined` is not
@@ -17,48 +21,78 @@ import type { TurboCacheOptions } from './options';
  *
  * @param options A key template, or options.
  */
-export function TurboCache(options: string | TurboCacheOptions = {}): TurboCacheMethodDecorator {
-  const given = typeof options === 'string' ? { key: options } : options;
-  return decorateMethod({
+export function TurboCache<R extends Returns = 'promise'>(
+  options: string | TurboCacheOptions<R> = {},
+): DecoratorFor<R> {
+  const given: TurboCacheOptions = typeof options === 'string' ? { key: options } : options;
+  return decorateMethod<R>({
     decorator: '@TurboCache',
     options: given,
     compile(site, target) {
       const before = site('before');
       checkOptions(given, ['key', 'cache', 'tags', 'condition', 'unless', 'returns', ...FRESHNESS], before);
+      if (given.returns === 'value') checkValueOptions(given, before);
       const key = keyFor(given.key as TurboCacheOptions['key'] & object, before, target);
       const tags = compileTags(given.tags, site('after'));
       const scopes = new ScopeFinder(given, tags?.fixed);
+      const plan = planning(given, scopes, key.of, decisionsOf(given, tags));
       return {
         namesClass: key.namesClass,
         hotHits: given.condition === undefined && key.quick ? new HotHits(scopes, key.quick) : undefined,
-        around: caching(given, scopes, key.of, decisionsOf(given, tags)),
+        around(binding, call, proceed) {
+          const found = plan(binding, call);
+          if (found === undefined) return proceed();
+          const hot = found.scope.shortcuts?.hot(found.key);
+          return hot === undefined
+            ? readThrough(found.scope, found.key, call, proceed, found.decide)
+            : Promise.resolve(hot);
+        },
+        aroundValue(binding, call, proceed) {
+          const found = plan(binding, call);
+          return found === undefined ? proceed() : readNow(found.scope, found.key, call, proceed, found.decide);
+        },
       };
     },
   });
 }
 
-function caching(
+interface Plan {
+  readonly scope: Scope;
+  readonly key: string;
+  readonly decide: Decide | undefined;
+}
+
+/** Where and under which key a call is cached; `undefined`: it is not. */
+function planning(
   { condition }: TurboCacheOptions,
   scopes: ScopeFinder,
   keyOf: (call: MethodCall) => string,
   decisions: Decide | undefined,
-): Around {
-  return (binding, call, proceed) => {
+): (binding: Binding, call: MethodCall) => Plan | undefined {
+  return (binding, call) => {
     const scope = scopes.find(binding);
-    if (scope === undefined) return proceed();
-    if (condition !== undefined && !holds(condition, scope, call)) return proceed();
-    let key: string;
+    if (scope === undefined) return undefined;
+    if (condition !== undefined && !holds(condition, scope, call)) return undefined;
     try {
-      key = limitKey(keyOf(call), scope.hashKeysAbove);
+      const key = limitKey(keyOf(call), scope.hashKeysAbove);
+      return { scope, key, decide: decisions === undefined ? undefined : guarded(decisions, scope) };
     } catch (error) {
       reportFailure(scope, call, 'key', error);
-      return proceed();
+      return undefined;
     }
-    const hot = scope.shortcuts?.hot(key);
-    if (hot !== undefined) return Promise.resolve(hot);
-    const decide = decisions === undefined ? undefined : guarded(decisions, scope);
-    return readThrough(scope, key, call, proceed, decide);
   };
+}
+
+/** A value that is returned at once is never old, nor waited for. */
+function checkValueOptions(options: TurboCacheOptions, site: Site): void {
+  for (const option of ['grace', 'softTimeout', 'hardTimeout', 'eagerRefresh'] as const) {
+    if (options[option] === undefined) continue;
+    throw decoratorError(site, "not possible with `returns: 'value'`", {
+      option,
+      got: options[option],
+      expected: 'a method that returns a promise, or no such option',
+    });
+  }
 }
 
 /** What depends on the result: whether to store it, how long, under which tags. */

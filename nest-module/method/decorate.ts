@@ -1,33 +1,17 @@
 /** What all method decorators have in common: look at the method once, then run every call through `around`. */
-import { defer, isObservable, lastValueFrom, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { decoratorError, type Phase, type Place, type Site } from '../decorators/site';
 import { parametersOf } from '../key/parameters';
-import { bindByInjection, bindingOf } from '../registry/binding';
-import type { Binding } from '../registry/cache-registry';
+import { bindByInjection } from '../registry/binding';
 import { declare } from '../registry/declarations';
-import { MethodCall } from './call';
-import type { HotHits } from './hot-hits';
-import { type Returns, returnsOf } from './returns';
+import { rememberReturns, type Returns, returnsOf } from './returns';
 import { innermost, type Method, standInFor } from './wrap';
-
-/** Runs the method below: the user's own, or the next decorator. Rejects when it throws. */
-export type Proceed = () => Promise<unknown>;
-
-/** One decorator's part in a call. */
-export type Around = (binding: Binding, call: MethodCall, proceed: Proceed) => Promise<unknown>;
+import { type Advice, wrapperFor } from './wrapper';
 
 export interface Decoration {
   readonly decorator: string;
   readonly options: { readonly cache?: string | undefined; readonly returns?: Returns | undefined };
-  readonly compile: (
-    site: (phase: Phase) => Site,
-    target: Target,
-  ) => {
-    readonly around: Around;
-    /** Asked before {@link Around}. */
-    readonly hotHits?: HotHits | undefined;
-    readonly namesClass: boolean;
-  };
+  readonly compile: (site: (phase: Phase) => Site, target: Target) => Advice & { readonly namesClass: boolean };
 }
 
 /** The method a decorator stands on. */
@@ -36,7 +20,8 @@ export interface Target {
   readonly key: string | symbol;
 }
 
-type CacheableMethod = (...args: never[]) => Promise<unknown> | Observable<unknown>;
+type Later = Promise<unknown> | Observable<unknown>;
+type CacheableMethod = (...args: never[]) => Later;
 
 /**
  * For methods that return a promise or an Observable; others are a compile-time error. (The descriptor is optional only
@@ -48,17 +33,38 @@ export type TurboCacheMethodDecorator = <T extends CacheableMethod>(
   descriptor?: TypedPropertyDescriptor<T>,
 ) => void;
 
-export function decorateMethod({ decorator, options, compile }: Decoration): TurboCacheMethodDecorator {
-  return (prototype, key, descriptor) => {
+/** For methods that return a value at once (`returns: 'value'`). */
+export type TurboCacheValueDecorator = <T extends (...args: never[]) => unknown>(
+  target: object,
+  key: string | symbol,
+  descriptor?: TypedPropertyDescriptor<T> & NotLater<ReturnType<T>>,
+) => void;
+type NotLater<Result> = [Result] extends [never] ? unknown : Result extends Later ? never : unknown;
+
+/** What a decorator with an option `returns` may stand on. */
+export type DecoratorFor<R extends Returns> = [R] extends ['value']
+  ? TurboCacheValueDecorator
+  : TurboCacheMethodDecorator;
+
+export function decorateMethod<R extends Returns>({ decorator, options, compile }: Decoration): DecoratorFor<R> {
+  const decorate = (prototype: object, key: string | symbol, descriptor?: PropertyDescriptor): void => {
     const place = placeOf(decorator, prototype, key);
     const method = methodIn(descriptor, prototype, place);
     const parameters = parametersOf(innermost(method));
-    const { around, hotHits, namesClass } = compile((phase) => ({ ...place, phase, parameters }), { prototype, key });
+    const advice = compile((phase) => ({ ...place, phase, parameters }), { prototype, key });
     const returns = returnsOf(prototype, key, method, options.returns, place);
-    descriptor!.value = standInFor(method, wrapperFor(method, place.methodName, around, hotHits, returns)) as never;
+    const wrapper = wrapperFor(method, place.methodName, advice, returns);
+    rememberReturns(wrapper, returns);
+    descriptor!.value = standInFor(method, wrapper);
     bindByInjection(prototype);
-    declare(prototype, { decorator, methodName: place.methodName, cache: options.cache, namesClass });
+    declare(prototype, {
+      decorator,
+      methodName: place.methodName,
+      cache: options.cache,
+      namesClass: advice.namesClass,
+    });
   };
+  return decorate;
 }
 
 export function placeOf(decorator: string, prototype: object, key: string | symbol): Place {
@@ -83,38 +89,4 @@ export function methodIn(descriptor: PropertyDescriptor | undefined, prototype: 
       expected: 'a method of a class, compiled with `experimentalDecorators`',
     },
   );
-}
-
-function wrapperFor(
-  method: Method,
-  name: string,
-  around: Around,
-  hotHits: HotHits | undefined,
-  returns: Returns,
-): Method {
-  const run = (binding: Binding, instance: object, args: unknown[]): Promise<unknown> => {
-    const proceed = async (): Promise<unknown> => {
-      const result = method.apply(instance, args);
-      return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
-    };
-    return around(binding, new MethodCall(instance, name, args), proceed);
-  };
-  if (returns === 'observable') {
-    return function (...args) {
-      const binding = bindingOf(this);
-      return binding === undefined ? method.apply(this, args) : defer(() => run(binding, this, args));
-    };
-  }
-  if (hotHits === undefined) {
-    return function (...args) {
-      const binding = bindingOf(this);
-      return binding === undefined ? method.apply(this, args) : run(binding, this, args);
-    };
-  }
-  return function (...args) {
-    const binding = bindingOf(this);
-    if (binding === undefined) return method.apply(this, args);
-    const value = hotHits.find(binding, args);
-    return value === undefined ? run(binding, this, args) : Promise.resolve(value);
-  };
 }

@@ -1,21 +1,9 @@
 /** The heart of `@TurboCache`: ask the cache, with the method as the loader. */
-import { TurboCacheError, type LoaderContext, type TurboCacheErrorCode } from '../client';
+import type { LoaderContext } from '../client';
+import { isAnswer, MethodFailure } from './answers';
 import type { MethodCall } from './call';
-import type { Proceed } from './decorate';
 import { reportFailure, type Scope } from './scope';
-
-/** Carries an error of the method through the cache, so that it is never mistaken for one of the cache. */
-class MethodFailure extends Error {
-  constructor(cause: unknown) {
-    super('the cached method failed', { cause });
-  }
-}
-
-/**
- * Errors of the cache that are answers, not failures: the caller asked for a limit, or the method asks for itself and
- * would without a cache do so for ever.
- */
-const ANSWERS = new Set<TurboCacheErrorCode>(['E_TURBOCACHE_LOADER_TIMEOUT', 'E_TURBOCACHE_RECURSIVE_LOAD']);
+import type { Proceed } from './wrapper';
 
 /** Told of the method's result before it is stored. */
 export type Decide = (context: LoaderContext, call: MethodCall) => void;
@@ -43,7 +31,7 @@ export function readThrough(
   };
   return ask(scope, key, loader).catch((error: unknown) => {
     if (error instanceof MethodFailure) throw error.cause;
-    if (error instanceof TurboCacheError && ANSWERS.has(error.code)) throw error;
+    if (isAnswer(error)) throw error;
     reportFailure(scope, call, 'read', error);
     return running ?? proceed();
   });

@@ -31,6 +31,10 @@ class BoundSession implements NativeSession {
     return this.native.read(this.id, namespaceId, key);
   }
 
+  leaseHere(namespaceId: number, key: string): void {
+    this.native.leaseHere(this.id, namespaceId, key);
+  }
+
   submit(requests: Uint8Array, bytes: number, count: number): number {
     return this.native.submit(this.id, requests, bytes, count);
   }

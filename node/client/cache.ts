@@ -11,6 +11,7 @@ import { resolveEntryOptions, TtlRule, type EntryFreshness } from './freshness';
 import { NEVER, type Captured } from './hot-tier';
 import { checkKey, escapeName, joinPath } from './key';
 import type { SharedLoad } from './load';
+import { loadNow } from './load-now';
 import { Flag, Op, ReadStatus, RequestFlag, Status, Word } from './native';
 import { checkCacheOptions, type CacheSettings } from './options';
 import type { Outcome } from './outcome';
@@ -232,7 +233,12 @@ export class NamespaceCache implements Cache {
   }
 
   [SHORTCUTS](eagerRefresh = this.#settings.freshness.eagerRefresh): Shortcuts {
-    return new Shortcuts(this.#space, eagerRefresh);
+    return new Shortcuts(this.#space, eagerRefresh, (key, loader, options) => {
+      const value = this.peek(key);
+      if (value !== undefined) return value;
+      if (isWithinLoadOf(this.#space, key)) throw recursion(key);
+      return loadNow(this.#space, { key, loader, entry: this.#entry(options), ttlRule: this.#ttlRule });
+    });
   }
 
   #nested(name: string, settings: CacheSettings): NamespaceCache {

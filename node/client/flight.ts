@@ -7,19 +7,19 @@
 import type { Loader } from '../../index';
 import type { Answer } from './answer';
 import type { Waiting } from './completions';
-import { byteLength, encode, type Encoded } from './codec';
+import { encode, type Encoded } from './codec';
 import { ClosedError, TurboCacheError } from './errors';
+import { fill, type Permit } from './filling';
 import type { EntryFreshness, TtlRule } from './freshness';
-import { NEVER, type Captured } from './hot-tier';
-import { KeptValue } from './kept-value';
+import type { Captured } from './hot-tier';
 import type { SharedLoad } from './load';
 import { LoadContext } from './load-context';
-import { Flag, Op, RequestFlag, Status, Word } from './native';
+import { Op, RequestFlag, Status, Word } from './native';
 import { errorCodeOf, errorOf } from './native-errors';
 import { errorOutcome, NOTHING, type Outcome } from './outcome';
 import { endLoad, isWithinLoadOf, runLoad } from './recursion';
 import { capturedIn, isDue, type Space } from './space';
-import { encodeTags } from './tags';
+import { isThenable } from './thenable';
 
 /** What a caller asked for. */
 export interface LoadRequest {
@@ -27,12 +27,6 @@ export interface LoadRequest {
   readonly loader: Loader<unknown>;
   readonly entry: EntryFreshness;
   readonly ttlRule: TtlRule;
-}
-
-/** The engine's permission to store what is loaded: the lease, and what was captured when it was given. */
-interface Permit {
-  readonly lease: number;
-  readonly captured: Captured;
 }
 
 /** Waits for an answer that changes nothing. */
@@ -203,38 +197,10 @@ export class Flight implements SharedLoad, Waiting {
       return this.land(outcome, context.skipped);
     }
     const ttl = ttlRule.decide(entry.freshness, { key, value, loadTime, chosen: context.chosenTtl });
-    this.fill(outcome, encoded, ttl, permit, context.tags);
-  }
-
-  private fill(
-    outcome: Outcome,
-    encoded: Encoded,
-    ttl: number,
-    { lease, captured }: Permit,
-    tags: readonly string[],
-  ): void {
-    const { space, key } = this;
-    const { hot, session } = space.tiers;
-    const freshUntil = (hot.now() + Math.min(ttl, NEVER)) | 0;
-    const { grace } = this.request.entry.freshness;
+    // The callers have it at once, and storing goes on behind them.
     this.resolveOutcome(outcome);
-    session.send(
-      { op: Op.Fill, namespaceId: space.id, key, value: encoded, tags: encodeTags(tags), ttl, grace, lease },
-      {
-        settle: (answer) => {
-          const stored = answer.status === Status.Done && answer.has(Flag.Yes);
-          // Stored, but invalidated since: then the engine names no slot, and nobody keeps it.
-          if (stored && outcome instanceof KeptValue && answer.word(Word.Slot) >= 0) {
-            const entry = { kept: outcome, freshUntil, ttl: Math.min(ttl, NEVER), bytes: byteLength(encoded) };
-            hot.put(space.hot, key, { ...entry, captured: { ...captured, tagPairs: answer.tagPairs() } });
-          }
-          if (answer.status === Status.Error && errorCodeOf(answer) === 'E_TURBOCACHE_REMOTE')
-            space.tiers.watch?.failed(answer.value().toString());
-          this.land(outcome, stored);
-        },
-        abandon: () => this.land(outcome, false),
-      },
-    );
+    const loaded = { key, outcome, encoded, tags: context.tags, ttl, grace: entry.freshness.grace };
+    fill(this.space, loaded, permit, (stored) => this.land(outcome, stored));
   }
 
   private failed(error: unknown, permit: Permit | null): void {
@@ -269,14 +235,6 @@ export function refreshAhead(space: Space, request: LoadRequest, freshFor: numbe
   const freshUntil = (space.tiers.hot.now() + freshFor) | 0;
   if (isWithinLoadOf(space, request.key) || !space.claimRefresh(request.key, freshUntil)) return;
   new Flight(space, request, null);
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    (typeof value === 'object' || typeof value === 'function') &&
-    value !== null &&
-    typeof (value as { then?: unknown }).then === 'function'
-  );
 }
 
 function backgroundFailure(key: string, cause: unknown): TurboCacheError {

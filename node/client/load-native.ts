@@ -33,6 +33,7 @@ export const FUNCTIONS: Record<keyof NativeFunctions, true> = {
   openNamespace: true,
   namespaceIndex: true,
   read: true,
+  leaseHere: true,
   submit: true,
   drain: true,
   takeLarge: true,

@@ -4,7 +4,7 @@
  *
  * Three ways cross the boundary:
  *
- * - `read`: a synchronous read of L1 into `buffers.read`.
+ * - `read` and `leaseHere`: a synchronous read of L1, and the beginning of a synchronous load, into `buffers.read`.
  * - the ring: requests are written one after another into `buffers.submit`, handed over with one `submit` a turn, and
  *   answered as completions that `drain` writes into `buffers.complete`. `onWake` is called when completions wait.
  * - the mirror: an `Int32Array` over a `SharedArrayBuffer` in which Rust keeps a coarse clock and the low 32 bits of every
@@ -35,6 +35,7 @@ export interface NativeFunctions {
   openNamespace(session: number, path: string, serializerId: number): number;
   namespaceIndex(session: number, namespaceId: number): number;
   read(session: number, namespaceId: number, key: string): ReadStatus;
+  leaseHere(session: number, namespaceId: number, key: string): void;
   submit(session: number, requests: Uint8Array, bytes: number, count: number): number;
   drain(session: number): number;
   takeLarge(session: number, requestId: number): Uint8Array;
@@ -85,6 +86,8 @@ export interface NativeSession {
   namespaceIndex(namespaceId: number): number;
   /** Synchronous read of L1. The answer is a {@link ReadStatus}; words and bytes of the answer are in `buffers.read`, also for a miss. */
   read(namespaceId: number, key: string): ReadStatus;
+  /** Takes a lease for this process alone, at once: the remote tier is neither asked nor filled. Lease and capture are in `buffers.read`. */
+  leaseHere(namespaceId: number, key: string): void;
   /** Hands over `count` requests in the first `bytes` bytes of `requests`; the number of completions that already wait. */
   submit(requests: Uint8Array, bytes: number, count: number): number;
   /** Writes completions into `buffers.complete`, at most 1,024; their number. 0 = nothing waits. */

@@ -31,7 +31,7 @@ export class Session {
   readonly mirror: Int32Array;
   /** Index of the engine's clock in the mirror. */
   readonly clock: number;
-  /** The answer of the last `read`. */
+  /** The answer of the last `read` or `leaseHere`. */
   readonly answer: Answer;
 
   private readonly native: NativeSession;
@@ -105,6 +105,12 @@ export class Session {
   read(namespaceId: number, key: string): ReadStatus {
     this.ring.flush();
     return this.native.read(namespaceId, key);
+  }
+
+  /** Begins a load that nobody outside of this process hears of. The lease, and what was captured, are in `answer`. */
+  leaseHere(namespaceId: number, key: string): void {
+    this.ring.flush();
+    this.native.leaseHere(namespaceId, key);
   }
 
   /** Sends a request; the completion goes to `waiting`. */

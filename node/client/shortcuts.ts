@@ -1,11 +1,19 @@
 /**
- * What the Nest module may do besides the public API, where a promise or a closure would cost more than the hit. It finds
- * this by a symbol that both sides know; nobody else is meant to.
+ * What the Nest module may do besides the public API: where a promise or a closure would cost more than the hit, and where
+ * there is no promise to be had. It finds this by a symbol that both sides know; nobody else is meant to.
  */
+import type { EntryOptions, LoaderContext } from '../../index';
 import type { HotTier } from './hot-tier';
 import { isDue, type Space } from './space';
 
 export const SHORTCUTS = Symbol.for('turbocache-js:shortcuts');
+
+/** A synchronous `getOrSet` that knows only the memory of this process. */
+export type GetOrLoadNow = (
+  key: string,
+  loader: (context: LoaderContext) => unknown,
+  options: EntryOptions | undefined,
+) => unknown;
 
 export class Shortcuts {
   private readonly hotTier: HotTier;
@@ -14,6 +22,7 @@ export class Shortcuts {
   constructor(
     private readonly space: Space,
     private readonly eagerRefresh: number | null,
+    readonly getOrLoadNow: GetOrLoadNow,
   ) {
     this.hotTier = space.tiers.hot;
   }

@@ -108,6 +108,25 @@ impl Engine {
         self.ask_lease(id, Phase::Begun);
     }
 
+    /// A lease at once, for a host that loads in the middle of a synchronous call and can wait for nobody. The remote tier is
+    /// not asked: what is loaded stays in this process, like that of a caller who has waited too long.
+    pub(super) fn lease_here(&self, namespace: &Arc<Namespace>, key: &str) -> (LeaseId, Capture) {
+        let capture = self.capture_ordered(namespace, self.table.key_slot(namespace.id, key));
+        let load = Load::begun_here(namespace, key, capture, self.clock.now());
+        let mut table = self.loads.table.lock();
+        let is_led = table
+            .current(namespace, key)
+            .is_some_and(|load| load.is_joinable(&capture));
+        let id = if is_led {
+            table.add_beside(load)
+        } else {
+            table.add(load)
+        };
+        drop(table);
+        self.counters.loads_started.add();
+        (id, capture)
+    }
+
     /// Adds the waiter to a load that began after all he knows; else gives him back.
     fn join(&self, namespace: &Namespace, key: &str, capture: Capture, waiter: Waiter) -> Result<(), Waiter> {
         let joined = self.loads.table.lock().join(namespace, key, &capture, waiter)?;

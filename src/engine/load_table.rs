@@ -67,6 +67,15 @@ impl Load {
     /// A load that nobody has asked a lease for.
     pub fn new(namespace: &Arc<Namespace>, key: &str, capture: Capture, began: Millis, waiter: Waiter) -> Self {
         Self {
+            phase: Phase::Begun,
+            waiters: VecDeque::from([waiter]),
+            ..Self::begun_here(namespace, key, capture, began)
+        }
+    }
+
+    /// A load that begins with a lease of this process alone, for a caller who is at it already.
+    pub fn begun_here(namespace: &Arc<Namespace>, key: &str, capture: Capture, began: Millis) -> Self {
+        Self {
             namespace: Arc::clone(namespace),
             key: key.into(),
             capture,
@@ -75,10 +84,10 @@ impl Load {
             asked: 0,
             refresh: false,
             insist: false,
-            phase: Phase::Begun,
+            phase: Phase::Leased,
             began,
             polls: 0,
-            waiters: VecDeque::from([waiter]),
+            waiters: VecDeque::new(),
         }
     }
 
@@ -88,7 +97,7 @@ impl Load {
     }
 
     /// Whether somebody who captured this may wait for it: it began after all he knows, and is going to bring a value.
-    fn is_joinable(&self, capture: &Capture) -> bool {
+    pub fn is_joinable(&self, capture: &Capture) -> bool {
         // A refresh that finds another process at work is called off, with all who would wait for it.
         let called_off = self.refresh && !matches!(self.phase, Phase::Leased | Phase::Filling);
         self.capture.covers(capture) && !called_off
@@ -140,6 +149,13 @@ impl Table {
     pub fn add(&mut self, load: Load) -> LeaseId {
         let id = self.name();
         with_memory_key(&load.namespace, &load.key, |key| self.by_key.insert(key.into(), id));
+        self.loads.insert(id, load);
+        id
+    }
+
+    /// A new load that callers of the key do not find: they wait for another one.
+    pub fn add_beside(&mut self, load: Load) -> LeaseId {
+        let id = self.name();
         self.loads.insert(id, load);
         id
     }

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::engine::answers::{
-    CountDone, FillDone, Found, LeaseId, LookupDone, Peek, ProgressTold, ValueDone, Write, WriteDone,
+    Capture, CountDone, FillDone, Found, LeaseId, LookupDone, Peek, ProgressTold, ValueDone, Write, WriteDone,
 };
 use crate::engine::namespaces::Namespace;
 use crate::engine::raised::TagOptions;
@@ -109,6 +109,12 @@ impl Space {
     /// A lease to reload a value that is still fresh, or [`Lookup::Nothing`] when somebody is at it.
     pub fn lookup_refresh(&self, key: &str, done: LookupDone) {
         self.engine.lookup_refresh(&self.namespace, key, self.serializer, done);
+    }
+
+    /// A lease at once and for this process alone: the remote tier is not asked, and gets nothing of what is loaded. The
+    /// capture is what the value may be kept by.
+    pub fn lease_here(&self, key: &str) -> (LeaseId, Capture) {
+        self.engine.lease_here(&self.namespace, key)
     }
 
     /// Answers a lease with the loaded value.

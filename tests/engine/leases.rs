@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use turbocache::engine::{Lookup, Space};
+use turbocache::engine::{FillOutcome, Lookup, Space};
 use turbocache::entry::SerializerId;
 use turbocache::tier::{RemoteReply, RemoteRequest};
 use turbocache::{Cache, ErrorKind, LoadError, WriteOptions};
@@ -442,4 +442,75 @@ async fn a_caller_who_looked_before_a_load_ended_and_asks_after_it_makes_no_seco
     assert!(matches!(soon(answered).await.unwrap(), Lookup::Hit(_)));
     caller.join().unwrap();
     assert_eq!(loads(cache.engine()), 1);
+}
+
+#[tokio::test]
+async fn a_lease_of_this_process_alone_is_there_at_once_and_what_it_brings_stays_here() {
+    let world = World::new();
+    let (here, remote) = world.join().await;
+    let space = space(&here);
+    remote.fail();
+    let (lease, _) = space.lease_here("k");
+    let stored = answer(|done| space.fill(lease, crate::invalidation::write(b"7", &["t"]), done)).await;
+    assert!(matches!(stored, Ok(FillOutcome::Stored(_))));
+    assert!(space.peek("k").found.is_some());
+    assert_eq!(world.model.len(), 0, "nothing of it goes to the remote tier");
+    assert_eq!(loads(here.engine()), 1);
+}
+
+#[tokio::test]
+async fn what_such_a_lease_brings_is_refused_when_something_was_invalidated_meanwhile() {
+    let world = World::new();
+    for cache in [world.join().await.0, world.alone(Cache::builder())] {
+        let space = space(&cache);
+        for (n, invalidate) in ["delete", "tag", "clear"].into_iter().enumerate() {
+            let (lease, _) = space.lease_here("k");
+            match invalidate {
+                "delete" => drop(cache.delete("k").await.unwrap()),
+                "tag" => cache.invalidate_tags(&["t"]).await.unwrap(),
+                _ => cache.clear().await.unwrap(),
+            }
+            let outcome = answer(|done| space.fill(lease, crate::invalidation::write(b"7", &["t"]), done)).await;
+            assert!(matches!(outcome, Ok(FillOutcome::Refused)), "{n}: {invalidate}");
+            assert!(space.peek("k").found.is_none(), "{invalidate}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn callers_who_come_during_a_load_of_this_process_alone_wait_for_it() {
+    let world = World::new();
+    let (here, _) = world.join().await;
+    let space = space(&here);
+    let (lease, _) = space.lease_here("k");
+    let mut waits = pin!(here.get_or_load("k", seven));
+    once(waits.as_mut()).await;
+    answer(|done| space.fill(lease, crate::invalidation::write(b"8", &[]), done))
+        .await
+        .unwrap();
+    assert_eq!(soon(waits).await.unwrap(), 8);
+
+    let (lease, _) = space.lease_here("other");
+    let mut next = pin!(here.get_or_load("other", seven));
+    once(next.as_mut()).await;
+    space.release(lease, true);
+    assert_eq!(soon(next).await.unwrap(), 7, "it has ended without a value");
+}
+
+#[tokio::test]
+async fn a_load_that_others_wait_for_stays_theirs_when_another_begins_beside_it() {
+    let cache = World::new().alone(Cache::builder());
+    let space = space(&cache);
+    let Lookup::Load(first, _) = answer(|done| space.lookup("k", done)).await else {
+        panic!("a lease");
+    };
+    let (beside, _) = space.lease_here("k");
+    let mut waits = pin!(cache.get_or_load("k", seven));
+    once(waits.as_mut()).await;
+    space.release(beside, false);
+    answer(|done| space.fill(first, crate::invalidation::write(b"8", &[]), done))
+        .await
+        .unwrap();
+    assert_eq!(soon(waits).await.unwrap(), 8);
+    assert_eq!(loads(cache.engine()), 2);
 }

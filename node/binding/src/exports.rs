@@ -83,6 +83,13 @@ pub fn read(session: u32, namespace: u32, key: KeyArgument) -> Result<u32, Throw
     key.with(read).map_err(|_| broken_contract("the key is no string"))?
 }
 
+/// Takes a lease for this process alone, at once; it is in the read buffer.
+#[napi(catch_unwind)]
+pub fn lease_here(session: u32, namespace: u32, key: KeyArgument) -> Result<(), Thrown> {
+    key.with(|key| with(session, |session| session.lease_here(namespace, key)))
+        .map_err(|_| broken_contract("the key is no string"))?
+}
+
 /// Executes the requests of a turn; the number of answers that already wait.
 #[napi(catch_unwind)]
 pub fn submit(session: u32, requests: &[u8], bytes: u32, count: u32) -> Result<u32, Thrown> {

@@ -54,6 +54,11 @@ impl Host {
         }
     }
 
+    /// A lease was given outside of the queue.
+    pub fn remember_lease(&self, lease: LeaseId) {
+        self.leases.lock().insert(lease);
+    }
+
     /// The lease is being answered.
     pub fn forget_lease(&self, lease: LeaseId) {
         self.leases.lock().remove(&lease);

@@ -126,6 +126,19 @@ impl Session {
         Ok(status)
     }
 
+    /// Takes a lease for this process alone; it and what was captured are in the read buffer.
+    pub fn lease_here(&mut self, namespace: u32, key: &str) -> Result<(), Thrown> {
+        let (lease, capture) = self.space(namespace)?.lease_here(key);
+        self.host.remember_lease(lease);
+        let answer = Answer {
+            lease: Some(lease),
+            capture: Some(capture),
+            ..Answer::new(0, Status::Load)
+        };
+        answer.write(self.read.bytes());
+        Ok(())
+    }
+
     /// Executes the requests of a turn; the number of answers that already wait.
     pub fn submit(&self, requests: &[u8], count: u32) -> Result<u32, Thrown> {
         let mut executed = Ok(());
