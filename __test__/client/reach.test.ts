@@ -81,6 +81,8 @@ it('another process, here another engine, follows', async () => {
   await expect.poll(() => a.peek('l')).toBeUndefined();
   expect(await a.get('l')).toBeUndefined();
   expect(await oldValue(a, 'l')).toBe('kept');
+  // Errors are reported in a tick of their own, behind the answer.
+  await turns();
   takeErrors();
 });
 
