@@ -37,10 +37,16 @@ check: $(MODULES) dist/.built ## format, lint, types, layers
 	cargo clippy -p turbocache --all-targets --quiet -- -D warnings
 	cargo clippy -p turbocache-node --quiet -- -D warnings
 	cargo clippy -p turbocache --no-default-features --quiet -- -D warnings
+	cargo fmt --manifest-path tests/models/Cargo.toml --check
+	cargo clippy --manifest-path tests/models/Cargo.toml --target-dir target/models --all-targets --quiet -- -D warnings
+	cargo clippy --manifest-path tests/models/Cargo.toml --target-dir target/models --all-targets --features loom --quiet -- -D warnings
 	$(BIN)/vitest run --project rules
 
 simulate: ## the engine in virtual time; ARGS='--histories 1000000', or ARGS='--seed 4711' to look at one
 	cargo run --release --example simulate -- $(ARGS)
+
+sanitize: ## Miri, ThreadSanitizer, AddressSanitizer on tests/models; needs a nightly toolchain
+	@scripts/sanitize.sh
 
 bench: build redis ## the engine (criterion), then the package against its peers
 	cargo bench -p turbocache
@@ -62,7 +68,7 @@ pack: build ## the tarballs in pack/, checked as users will get them
 ready: check test pack demo ## all that must hold before a merge
 	@$(MAKE) demo REDIS=1
 
-.PHONY: help build demo test check simulate bench bench-quick litmus pack ready native redis
+.PHONY: help build demo test check simulate sanitize bench bench-quick litmus pack ready native redis
 
 # cargo knows best what is stale. It needs dist/ because the client names the file for this host.
 native: dist/.built

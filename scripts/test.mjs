@@ -13,11 +13,13 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const REPORTS = path.join(ROOT, 'target', 'test-reports');
+const MODELS = path.join(ROOT, 'tests', 'models');
 const NEST_11 = path.join(ROOT, '__test__', 'nest-11');
 const bin = (name, folder = ROOT) => path.join(folder, 'node_modules', name);
 
 const RUNNERS = {
   cargo: () => runCargo(['test', '-p', 'turbocache', '--no-fail-fast']),
+  models: runModels,
   vitest: () => runWithReport('vitest', bin('vitest/vitest.mjs'), ['run', '--reporter=default', '--reporter=json']),
   'nest-11': runNest11,
 };
@@ -52,8 +54,8 @@ function honest({ passed, failed, skipped, exitCode }) {
 }
 
 /** `cargo test` prints one summary line for each test binary and for the examples in the documentation. */
-async function runCargo(args) {
-  const { exitCode, output } = await run('cargo', args, { capture: true });
+async function runCargo(args, options = {}) {
+  const { exitCode, output } = await run('cargo', args, { ...options, capture: true });
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const [, passed, failed, ignored] of output.matchAll(
     /^test result: .* (\d+) passed; (\d+) failed; (\d+) ignored/gm,
@@ -63,6 +65,15 @@ async function runCargo(args) {
     counts.skipped += Number(ignored);
   }
   return { ...counts, exitCode };
+}
+
+/** What loom tries in every order of threads, then the same pieces on real threads. */
+async function runModels() {
+  const options = { cwd: MODELS, env: { ...process.env, CARGO_TARGET_DIR: path.join(ROOT, 'target', 'models') } };
+  const all = [await runCargo(['test', '--features', 'loom'], options), await runCargo(['test'], options)];
+  const sum = (field) => all.reduce((total, counts) => total + counts[field], 0);
+  const exitCode = all.find((counts) => counts.exitCode !== 0)?.exitCode ?? 0;
+  return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped'), exitCode };
 }
 
 /** The Nest tests again on Nest 11 with Jest, after a type check against Nest 11. */
@@ -96,10 +107,10 @@ async function runWithReport(name, script, args, cwd = ROOT) {
   return counts;
 }
 
-function run(command, args, { capture = false, cwd = ROOT } = {}) {
+function run(command, args, { capture = false, cwd = ROOT, env = process.env } = {}) {
   return new Promise((resolve) => {
     const stdio = ['ignore', capture ? 'pipe' : 'inherit', 'inherit'];
-    const child = spawn(command, args, { cwd, stdio });
+    const child = spawn(command, args, { cwd, env, stdio });
     let output = '';
     child.stdout?.setEncoding('utf8').on('data', (text) => {
       output += text;

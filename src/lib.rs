@@ -28,6 +28,7 @@ pub mod tier;
 mod builder;
 mod cache;
 mod resilience;
+mod sync;
 mod transport;
 
 pub use builder::{CacheBuilder, guarded, parts};

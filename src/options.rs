@@ -158,6 +158,16 @@ pub(crate) mod pattern {
     pub const BATCH_MAX: u32 = 10_000;
 }
 
+/// The generation table. Not for users to set: hosts know the layout of a mirror. Powers of two.
+pub(crate) mod generations {
+    /// Slots that keys and tags hash to.
+    pub const SLOTS: usize = 1 << 16;
+    /// Namespaces with an index of their own.
+    pub const NAMESPACES: usize = 1 << 12;
+    /// Locks that the slots share.
+    pub const LOCKS: usize = 1 << 10;
+}
+
 /// The lease that makes one load out of many. Not for users to set yet.
 pub(crate) mod lease {
     /// How long the remote lease of a leader that stopped renewing it keeps others waiting, in milliseconds.

@@ -8,20 +8,18 @@
 //! see the low 32 bits of every generation without a call. A bump has reached every mirror before it returns.
 
 use crate::clock::Millis;
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use crate::options::generations::{LOCKS, NAMESPACES, SLOTS};
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, RwLock};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Index of the coarse clock in a mirror: milliseconds, wrapping at 32 bits.
 pub const CLOCK_INDEX: usize = 0;
 const FIRST_NAMESPACE: usize = 16;
-const NAMESPACES: usize = 1 << 12;
 const FIRST_SLOT: usize = FIRST_NAMESPACE + NAMESPACES;
-const SLOTS: usize = 1 << 16;
 /// Number of 32-bit words in a mirror.
 pub const MIRROR_WORDS: usize = FIRST_SLOT + SLOTS;
-const LOCKS: usize = 1 << 10;
 
 /// Memory of a host in which the low 32 bits of every generation are kept.
 pub trait Mirror: Send + Sync + 'static {

@@ -1,7 +1,7 @@
 //! Answers that wait for JavaScript: pushed from any thread, taken by the isolate's own. One wake-up for many.
 
 use crate::answer::Answer;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::collections::{HashMap, VecDeque};
 
 /// Answers taken at most with one call.

@@ -18,3 +18,5 @@ mod requests;
 mod session;
 mod shared_memory;
 mod stats;
+mod sync;
+mod words;

@@ -1,18 +1,12 @@
-//! Memory that JavaScript allocated and both sides use. All `unsafe` of the boundary's memory is in this file.
+//! Memory that JavaScript allocated and both sides use. All `unsafe` of the boundary's memory is in this file and in
+//! `words.rs`.
 
+use crate::words::Words;
 use napi::bindgen_prelude::{Int32Array, Uint8Array};
-use std::sync::atomic::{AtomicU32, Ordering};
 use turbocache::engine::generation::{MIRROR_WORDS, Mirror};
 
 /// The mirror of one isolate: words of a SharedArrayBuffer that Rust's threads store into.
-pub struct SharedWords {
-    words: *mut u32,
-}
-
-// SAFETY: the words are only accessed as atomics, and a SharedArrayBuffer is made to be written by other threads.
-unsafe impl Send for SharedWords {}
-// SAFETY: as above.
-unsafe impl Sync for SharedWords {}
+pub struct SharedWords(Words);
 
 impl SharedWords {
     /// The words of the array; `None` when it is too short. The caller keeps the array alive until the mirror is
@@ -20,19 +14,18 @@ impl SharedWords {
     pub fn new(array: &mut Int32Array) -> Option<Self> {
         // SAFETY: only the address is taken; no reference to the words outlives this line.
         let words = unsafe { array.as_mut() };
-        (words.len() >= MIRROR_WORDS).then(|| Self {
-            words: words.as_mut_ptr().cast(),
+        (words.len() >= MIRROR_WORDS).then(|| {
+            // SAFETY: a SharedArrayBuffer is made to be written by other threads, and JavaScript reads it with `Atomics`; an
+            // Int32Array is aligned; alive, because the session holds a reference to the array and unregisters the
+            // mirror before it lets go, also when its environment ends (`workers.test.ts` ends workers in every state).
+            Self(unsafe { Words::new(words.as_mut_ptr().cast(), words.len()) })
         })
     }
 }
 
 impl Mirror for SharedWords {
     fn store(&self, index: usize, value: u32) {
-        assert!(index < MIRROR_WORDS, "a mirror has {MIRROR_WORDS} words");
-        // SAFETY: in bounds by the assertion; aligned, because it is an Int32Array; alive, because the session holds a
-        // reference to the array and unregisters the mirror before it lets go, also when its environment ends
-        // (`workers.test.ts` ends workers in every state).
-        unsafe { AtomicU32::from_ptr(self.words.add(index)) }.store(value, Ordering::SeqCst);
+        self.0.store(index, value);
     }
 }
 
