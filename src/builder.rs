@@ -157,7 +157,7 @@ fn redis_parts(options: &RedisOptions, root: &str, parts: &Parts) -> Result<(Arc
     use crate::transport::redis::Link;
     let link = Link::new(options)?;
     let deadline = Duration::from_millis(options.command_timeout);
-    let bus = RedisBus::new(link.clone(), key::channel_name(root), deadline, parts.runtime.clone());
+    let bus = RedisBus::new(link.clone(), key::channel_name(root), parts.runtime.clone());
     let tier = Redis::new(link, root, Arc::clone(&parts.random));
     Ok((guarded(tier, deadline, &parts.clock), Arc::new(bus)))
 }

@@ -127,6 +127,11 @@ pub fn state_name(root: &str) -> String {
     format!("tc:{{{root}}}:g")
 }
 
+/// Name of the stream that holds what was told last.
+pub fn log_name(root: &str) -> String {
+    format!("tc:{{{root}}}:log")
+}
+
 /// Name of the channel on which a root namespace's invalidations are told.
 pub fn channel_name(root: &str) -> String {
     format!("tc:{{{root}}}:bus")

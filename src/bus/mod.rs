@@ -1,4 +1,5 @@
-//! The invalidation bus as the engine sees it: a way to tell others, and a channel on which the engine hears them.
+//! The invalidation bus as the engine hears it: a channel. What it says goes through the remote tier
+//! ([`Tell`](crate::tier::RemoteRequest::Tell)), behind the changes that it tells of.
 
 mod none;
 #[cfg(feature = "redis")]
@@ -8,14 +9,12 @@ pub use none::NoBus;
 #[cfg(feature = "redis")]
 pub use redis::RedisBus;
 
-use std::future::{Future, ready};
-use std::pin::Pin;
 use tokio::sync::mpsc;
 
 /// What an engine hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
-    /// The bytes of a message, not yet believed.
+    /// The bytes of a message, not yet believed. In the order in which they were published, unless some are missing.
     Message(Vec<u8>),
     /// The bus listens from here on. Whatever was said before may have been missed.
     Listening,
@@ -25,16 +24,8 @@ pub enum Heard {
 
 /// A bus between the processes that share a remote tier.
 pub trait Bus: Send + Sync + 'static {
-    /// Tells the others. Returns at once; messages of one engine arrive in order or not at all.
-    fn publish(&self, message: Vec<u8>);
-
     /// Begins to listen; what is heard goes to `engine` until it is dropped.
     fn listen(&self, engine: mpsc::UnboundedSender<Heard>);
-
-    /// Resolves when what was published so far has been sent, or cannot be sent now.
-    fn sent(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(ready(()))
-    }
 
     /// Whether anything can be heard on it at all.
     fn is_there(&self) -> bool {

@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 pub struct NoBus;
 
 impl Bus for NoBus {
-    fn publish(&self, _: Vec<u8>) {}
     fn listen(&self, _: mpsc::UnboundedSender<Heard>) {}
     fn is_there(&self) -> bool {
         false

@@ -120,10 +120,17 @@ impl Walk {
         }
         // Whatever became of the walks: what is gone remotely may be held here and elsewhere.
         engine.purge(&self.namespace, &self.pattern).await;
-        engine.tell(Change::Pattern {
+        let change = Change::Pattern {
             path: self.namespace.path.clone(),
             pattern: self.pattern.text().into(),
-        });
+        };
+        engine.counters.events_sent.add();
+        let (sender, told) = oneshot::channel();
+        engine
+            .outbox
+            .tell(change, Box::new(move |_, reply| drop(sender.send(reply))));
+        // Told or not: what was not heard is said again.
+        let _ = told.await;
         walked.map(|()| self.progress.deleted).inspect_err(|_| {
             engine.counters.remote_errors.add();
         })

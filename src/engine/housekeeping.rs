@@ -2,10 +2,10 @@
 
 use crate::clock::Millis;
 use crate::engine::outbox::BatchState;
-use crate::engine::{Engine, is_dead, namespace_of};
+use crate::engine::{Engine, inbound, is_dead, namespace_of};
 use crate::error::Result;
 use crate::options::lease;
-use crate::tier::{RemoteReply, RemoteRequest, RemoteState};
+use crate::tier::{RemoteReply, RemoteRequest};
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,12 +17,9 @@ const WITHOUT_MIRRORS: Duration = Duration::from_millis(100);
 const SWEEP: Duration = Duration::from_secs(10);
 /// The least time between two sweeps.
 const SWEEP_PAUSE: Duration = Duration::from_millis(100);
-/// How often the namespace state is asked for when nobody calls, in milliseconds. It shows that the remote tier was emptied
-/// or is back, and finds a dead connection before a caller does.
+/// How often a remote tier without a bus is asked for its namespace state when nobody calls, in milliseconds. It shows that
+/// it was emptied or is back, and finds a dead connection before a caller does.
 const HEARTBEAT: u64 = 1_000;
-/// How long the memory tier serves what it holds while the remote tier answers and the bus is not heard, in milliseconds:
-/// others change things then, and nobody tells (law 4).
-const UNHEARD: u64 = 1_000;
 
 impl Engine {
     pub(super) fn start_housekeeping(self: &Arc<Self>) {
@@ -46,11 +43,6 @@ impl Engine {
             .run();
     }
 
-    /// Whether others can change things without this process being told.
-    fn is_deaf(&self) -> bool {
-        self.bus.is_there() && !self.hears_bus() && self.outbox.state() == RemoteState::Up
-    }
-
     /// Drops what is held of a namespace and of those nested in it.
     pub(super) fn drop_held(&self, path: &str) {
         self.namespaces.clear(&self.table, path);
@@ -70,7 +62,7 @@ impl Engine {
 
 async fn keep_house(engine: Weak<Engine>) {
     let start = engine.upgrade().map_or(Millis(0), |engine| engine.clock.now());
-    let (mut renewed, mut asked, mut heard) = (start, start, start);
+    let (mut renewed, mut asked) = (start, start);
     loop {
         let pause = {
             let Some(engine) = engine.upgrade().filter(|engine| !engine.is_closed()) else {
@@ -81,15 +73,15 @@ async fn keep_house(engine: Weak<Engine>) {
                 renewed = now;
                 engine.renew_leases();
             }
-            if engine.outbox.is_remote() && now.since(asked) >= HEARTBEAT {
+            if engine.bus.is_there() {
+                if now.since(asked) >= inbound::ASK {
+                    asked = now;
+                    engine.ask_log(now);
+                }
+                engine.doubt(now);
+            } else if engine.outbox.is_remote() && now.since(asked) >= HEARTBEAT {
                 asked = now;
                 engine.learn_state();
-            }
-            if !engine.is_deaf() {
-                heard = now;
-            } else if now.since(heard) >= UNHEARD {
-                heard = now;
-                engine.drop_held("");
             }
             if engine.table.tick(now) { TICK } else { WITHOUT_MIRRORS }
         };

@@ -1,39 +1,190 @@
-//! What others say: heard on the engine's own task, and applied before the next message is looked at (law 3).
+//! What others say: heard on the engine's own task, and applied before the next message is looked at (law 3). What was not
+//! heard is read in the log, which is looked at once in a while in any case: a lost last message has none behind it that
+//! would show the gap.
 
 use crate::bus::Heard;
+use crate::clock::Millis;
 use crate::engine::Engine;
-use crate::event::{Change, Event};
+use crate::engine::hearing::{Hearing, Page, Verdict};
+use crate::engine::outbox::BatchState;
+use crate::error::{Error, Result};
+use crate::event::{Change, Frame, LogId, Message, Stream};
 use crate::pattern::Pattern;
-use std::sync::atomic::Ordering;
+use crate::tier::{LOG_PAGE, RemoteReply, RemoteRequest, RemoteState};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tokio::sync::{mpsc, watch};
 
+/// How often the log is asked what was told last, in milliseconds. The question also shows a dead connection, an emptied
+/// or another server, and that it is back, before a caller finds out.
+pub(super) const ASK: u64 = 400;
+/// How long the answer may take before what is held is not trusted any more (law 4): with [`ASK`] and a tick of the
+/// housekeeping less than a second.
+const PATIENCE: u64 = 450;
+/// While the remote tier answers and the bus cannot be heard, others change things and nobody tells: what is held is dropped
+/// so often.
+const UNHEARD: u64 = 850;
+const NEVER: u64 = u64::MAX;
+
+/// The engine's ear.
+pub(super) struct Inbound {
+    hearing: Mutex<Hearing>,
+    /// The subscription stands.
+    listening: AtomicBool,
+    /// One of [`Log`].
+    log: AtomicU8,
+    /// The log is being read.
+    reading: AtomicBool,
+    /// When the oldest question was asked that has no answer, or [`NEVER`].
+    asked: AtomicU64,
+    /// When everything was dropped because of it, or [`NEVER`].
+    dropped: AtomicU64,
+}
+
+/// Whether the log can be used. Without it a lost message shows only by the numbers of its sender, and a connection that was
+/// lost costs all that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Log {
+    Unknown = 0,
+    Readable = 1,
+    /// It refuses what is appended.
+    Closed = 2,
+    /// It refuses to be read. Asked again with the next subscription.
+    Hidden = 3,
+}
+
+impl Default for Inbound {
+    fn default() -> Self {
+        Self {
+            hearing: Mutex::default(),
+            listening: AtomicBool::new(false),
+            log: AtomicU8::new(Log::Unknown as u8),
+            reading: AtomicBool::new(false),
+            asked: AtomicU64::new(NEVER),
+            dropped: AtomicU64::new(NEVER),
+        }
+    }
+}
+
+impl Inbound {
+    /// Whether messages are heard, and a missing one would be noticed.
+    pub fn is_heard(&self) -> bool {
+        self.listening.load(Ordering::SeqCst) && self.log() != Log::Unknown
+    }
+
+    fn log(&self) -> Log {
+        match self.log.load(Ordering::SeqCst) {
+            1 => Log::Readable,
+            2 => Log::Closed,
+            3 => Log::Hidden,
+            _ => Log::Unknown,
+        }
+    }
+
+    fn set_log(&self, log: Log) {
+        self.log.store(log as u8, Ordering::SeqCst);
+    }
+
+    /// Everything up to the last question is known.
+    fn caught_up(&self) {
+        self.asked.store(NEVER, Ordering::SeqCst);
+        self.dropped.store(NEVER, Ordering::SeqCst);
+    }
+}
+
 impl Engine {
     pub(super) fn start_listening(self: &Arc<Self>) {
+        if !self.bus.is_there() {
+            return;
+        }
         let (sink, heard) = mpsc::unbounded_channel();
         self.bus.listen(sink);
         self.runtime
             .spawn(listen(Arc::downgrade(self), heard, self.ending.subscribe()));
+        self.ask_log(self.clock.now());
     }
 
     fn hear(self: &Arc<Self>, heard: Heard) {
-        match &heard {
-            Heard::Message(bytes) => match Event::decode(bytes) {
-                Some(event) if event.sender != self.sender => self.apply(event.change),
-                Some(_) => {}
+        match heard {
+            Heard::Message(bytes) => match Frame::heard(&bytes) {
+                Some(Message::Frame(frame, place)) => self.hear_frame(frame, place),
+                // It makes something old, and nobody here understands what.
+                Some(Message::OtherVersion) => {
+                    tracing::debug!("a message on the bus is of another version");
+                    self.drop_unheard();
+                }
                 None => tracing::debug!(bytes = bytes.len(), "a message on the bus was not understood"),
             },
-            // Whatever was said while nobody listened is unknown: nothing that is held can be trusted (law 4).
             Heard::Listening => {
-                self.drop_held("");
-                self.hears.store(true, Ordering::SeqCst);
-                // It may be another server, or one that has forgotten: better to know before somebody reads.
-                self.learn_state();
+                self.inbound.listening.store(true, Ordering::SeqCst);
+                self.listening_changed();
+                if self.inbound.log() == Log::Hidden {
+                    self.inbound.set_log(Log::Unknown);
+                }
             }
             Heard::Lost => {
-                self.hears.store(false, Ordering::SeqCst);
-                self.drop_held("");
+                self.inbound.listening.store(false, Ordering::SeqCst);
+                self.listening_changed();
             }
+        }
+    }
+
+    /// What is said, or was, while nobody listens is in the log. Without one it is unknown (law 4).
+    fn listening_changed(self: &Arc<Self>) {
+        match self.inbound.log() {
+            Log::Readable => self.read_log(),
+            // Everything is dropped when it is known.
+            Log::Unknown => {}
+            Log::Closed | Log::Hidden => self.drop_unheard(),
+        }
+    }
+
+    fn hear_frame(self: &Arc<Self>, frame: Frame, place: Option<(LogId, LogId)>) {
+        let own = frame.sender == self.voice.sender();
+        if own && frame.stream != Stream::Hint && matches!(self.inbound.log(), Log::Closed | Log::Hidden) {
+            // Whoever hears himself has heard the others: all that was said before.
+            self.inbound.caught_up();
+        }
+        let hearing = &self.inbound.hearing;
+        let verdict = match place {
+            Some((before, id)) => {
+                // Applied before it counts as heard: nobody shall believe that everything is.
+                if !own && !hearing.lock().knows(id) {
+                    self.apply_frame(frame);
+                }
+                hearing.lock().logged(before, id)
+            }
+            None => {
+                let verdict = hearing.lock().unlogged(&frame);
+                if !own && verdict != Verdict::Known {
+                    self.apply_frame(frame);
+                }
+                verdict
+            }
+        };
+        match verdict {
+            Verdict::Known | Verdict::Next => {}
+            Verdict::Gap => {
+                self.counters.bus_gaps.add();
+                self.read_log();
+            }
+            Verdict::Hole => {
+                self.counters.bus_gaps.add();
+                self.drop_unheard();
+            }
+        }
+    }
+
+    fn apply_frame(self: &Arc<Self>, frame: Frame) {
+        // A sender of another incarnation may be behind, or ahead: the next answer of the remote tier tells.
+        let known = self.last_state.lock().0;
+        if known != 0 && known == frame.incarnation {
+            self.saw_incarnation(frame.incarnation, frame.counter);
+        }
+        for change in frame.changes {
+            self.apply(change);
         }
     }
 
@@ -42,7 +193,7 @@ impl Engine {
             self.counters.events_received.add();
         }
         match change {
-            Change::Key { path, key } => {
+            Change::Key { path, key, .. } => {
                 // A namespace that nobody here has opened holds nothing.
                 if let Some(namespace) = self.namespaces.find(&path) {
                     self.drop_key(&namespace, &key);
@@ -56,6 +207,135 @@ impl Engine {
             Change::Pattern { path, pattern } => self.purge_as_told(&path, &pattern),
             Change::Tags { fields } => self.apply_raised(&fields),
             Change::Clear { path } => self.drop_held(&path),
+        }
+    }
+
+    /// Asks what was told last: the log, or where there is none, for an echo of one's own voice, which also shows the others
+    /// how far its numbers have come.
+    pub(super) fn ask_log(self: &Arc<Self>, now: Millis) {
+        // The oldest question counts.
+        let _ = self
+            .inbound
+            .asked
+            .compare_exchange(NEVER, now.0, Ordering::SeqCst, Ordering::SeqCst);
+        if self.inbound.log() == Log::Readable {
+            self.read_log();
+            if self.voice.is_logged() {
+                return;
+            }
+        }
+        let engine = Arc::clone(self);
+        let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
+            engine.saw_state(state);
+            if let Ok(RemoteReply::Told(places)) = reply {
+                engine.begin_hearing(places.last().copied().flatten());
+            }
+        });
+        self.outbox.beat(done);
+    }
+
+    /// One's own frame stands at the end of the log: from here on nothing will be missed. Refused: nothing will be missed as
+    /// long as the subscription stands.
+    fn begin_hearing(self: &Arc<Self>, place: Option<(LogId, LogId)>) {
+        let inbound = &self.inbound;
+        match (place, inbound.log()) {
+            (Some((_, id)), Log::Unknown | Log::Closed) => {
+                inbound.hearing.lock().begin(id);
+                // Of what was told before, nobody knows what was heard.
+                self.drop_held("");
+                inbound.set_log(Log::Readable);
+                inbound.caught_up();
+                self.read_log();
+            }
+            (None, Log::Unknown) => {
+                tracing::warn!("the log of the bus takes nothing: a lost connection costs what is held in memory");
+                self.drop_held("");
+                inbound.set_log(Log::Closed);
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads what follows in the log; once at a time.
+    fn read_log(self: &Arc<Self>) {
+        let Some(from) = self.inbound.hearing.lock().place() else {
+            return;
+        };
+        if self.inbound.reading.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let engine = Arc::clone(self);
+        let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
+            engine.saw_state(state);
+            engine.inbound.reading.store(false, Ordering::SeqCst);
+            match reply {
+                Ok(RemoteReply::Log(frames)) => engine.hear_log(from, frames),
+                // The others of the batch were answered: the log it is that is refused.
+                Err(error) if state.incarnation != 0 => engine.lose_log(&error),
+                _ => {}
+            }
+        });
+        self.outbox.push(RemoteRequest::ReadLog { from }, None, done).run();
+    }
+
+    fn hear_log(self: &Arc<Self>, from: LogId, frames: Vec<(LogId, Bytes)>) {
+        let full = frames.len() >= LOG_PAGE;
+        let page = self.inbound.hearing.lock().read(from, frames, full);
+        let (missing, complete) = match page {
+            Page::Complete(missing) => (missing, true),
+            Page::More(missing) => (missing, false),
+            Page::Lost => {
+                // Trimmed, emptied, another server: what was missed is unknown. It begins anew.
+                self.inbound.hearing.lock().forget();
+                self.inbound.set_log(Log::Unknown);
+                self.drop_unheard();
+                return self.ask_log(self.clock.now());
+            }
+        };
+        for (_, bytes) in missing {
+            match Frame::decode(&bytes) {
+                Some(frame) if frame.sender == self.voice.sender() => {}
+                Some(frame) => {
+                    let count = frame.changes.len();
+                    (0..count).for_each(|_| self.counters.events_replayed.add());
+                    self.apply_frame(frame);
+                }
+                None => self.drop_unheard(),
+            }
+        }
+        if complete {
+            self.inbound.caught_up();
+        } else {
+            self.read_log();
+        }
+    }
+
+    fn lose_log(&self, error: &Error) {
+        tracing::warn!(%error, "the log of the bus cannot be read: a lost connection costs what is held in memory");
+        self.inbound.set_log(Log::Hidden);
+        self.inbound.hearing.lock().forget();
+        self.drop_unheard();
+    }
+
+    /// Something was said, or may have been, that nobody here has heard: nothing that is held counts (law 4).
+    fn drop_unheard(&self) {
+        self.counters.bus_drops.add();
+        self.drop_held("");
+    }
+
+    /// Drops what is held when nothing has proved for too long that everything was heard.
+    pub(super) fn doubt(&self, now: Millis) {
+        let inbound = &self.inbound;
+        let asked = inbound.asked.load(Ordering::SeqCst);
+        if asked == NEVER || now.since(Millis(asked)) < PATIENCE {
+            return;
+        }
+        let dropped = inbound.dropped.load(Ordering::SeqCst);
+        // Where the remote tier does not answer, nothing can have come from it since.
+        let again = self.outbox.state() == RemoteState::Up && now.since(Millis(dropped)) >= UNHEARD;
+        if dropped == NEVER || again {
+            inbound.dropped.store(now.0, Ordering::SeqCst);
+            self.drop_unheard();
         }
     }
 }

@@ -428,10 +428,11 @@ impl Engine {
         let found = Found { keepable, ..found };
         if keepable {
             if self.outbox.is_remote() && load.as_ref().is_some_and(|load| load.token.is_some()) {
-                self.tell(Change::Filled {
+                let filled = Change::Filled {
                     path: namespace.path.clone(),
                     key,
-                });
+                };
+                self.outbox.tell(filled, Box::new(|_, _| ()));
             }
             done(Ok(FillOutcome::Stored(found.clone())));
         } else {

@@ -9,6 +9,7 @@ pub mod generation;
 mod answers;
 mod delete_pattern;
 mod flights;
+mod hearing;
 mod housekeeping;
 mod inbound;
 mod load;
@@ -20,6 +21,7 @@ mod raised;
 mod read;
 mod space;
 mod tags;
+mod voice;
 mod write;
 
 pub use answers::{
@@ -33,21 +35,23 @@ use crate::bus::{Bus, NoBus};
 use crate::clock::{Clock, SystemClock};
 use crate::entry::Entry;
 use crate::error::Result;
-use crate::event::{Change, Event};
+use crate::event::Change;
 use crate::key;
 use crate::metrics::Counters;
 use crate::options::Options;
 use crate::random::{Random, SystemRandom};
-use crate::tier::{MemoryTier, NoMemory, NoRemote, RemoteState, RemoteTier, open_memory};
+use crate::tier::{MemoryTier, NoMemory, NoRemote, RemoteRequest, RemoteState, RemoteTier, open_memory};
 use flights::Flights;
 use generation::GenerationTable;
+use inbound::Inbound;
 use namespaces::{Namespace, Namespaces};
 use outbox::{BatchState, Outbox};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tags::TagFloors;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
+use voice::Voice;
 
 /// What an engine stands on. The defaults are the real ones, without a remote tier.
 pub struct Parts {
@@ -100,11 +104,9 @@ pub struct Engine {
     counters: Counters,
     /// Incarnation and counter of the namespace state as last seen: what an unconditional write is stamped with.
     last_state: parking_lot::Mutex<(u64, u64)>,
-    sender: u64,
-    sequence: AtomicU64,
+    voice: Arc<Voice>,
+    inbound: Inbound,
     closed: AtomicBool,
-    /// Whether the bus is heard.
-    hears: AtomicBool,
     /// Much of the memory tier has become worthless: time for a sweep.
     cleared: Arc<Notify>,
     /// Its tasks end when this says so, or is dropped with the engine.
@@ -124,19 +126,20 @@ impl Engine {
             bus,
             runtime,
         } = parts;
+        let table = GenerationTable::new(random.next());
+        let voice = Arc::new(Voice::new(random.next()));
         let engine = Arc::new(Engine {
-            table: GenerationTable::new(random.next()),
-            outbox: Outbox::start(remote, &runtime),
+            table,
+            outbox: Outbox::start(remote, bus.is_there().then(|| Arc::clone(&voice)), &runtime),
             namespaces: Namespaces::new(root),
             tags: TagFloors::default(),
             reads: Flights::default(),
             loads: load::Loads::default(),
             counters: Counters::default(),
             last_state: parking_lot::Mutex::default(),
-            sender: random.next(),
-            sequence: AtomicU64::new(0),
+            voice,
+            inbound: Inbound::default(),
             closed: AtomicBool::new(false),
-            hears: AtomicBool::new(false),
             cleared: Arc::default(),
             ending: watch::Sender::new(false),
             options,
@@ -146,9 +149,9 @@ impl Engine {
             bus,
             runtime,
         });
+        engine.learn_state();
         engine.start_listening();
         engine.start_housekeeping();
-        engine.learn_state();
         Ok(engine)
     }
 
@@ -184,7 +187,7 @@ impl Engine {
 
     /// Whether it hears the bus: from then on what others do is known here.
     pub fn hears_bus(&self) -> bool {
-        self.hears.load(Ordering::SeqCst)
+        self.inbound.is_heard()
     }
 
     /// Entries and bytes of the memory tier.
@@ -201,7 +204,6 @@ impl Engine {
     /// Resolves when every remote request made so far has been answered, and the others have been told.
     pub async fn idle(&self) {
         self.outbox.idle().await;
-        self.bus.sent().await;
     }
 
     /// Ends the engine's own tasks. Requests under way are still answered; nothing is kept in memory any more, because
@@ -217,19 +219,16 @@ impl Engine {
         self.closed.load(Ordering::SeqCst)
     }
 
-    fn tell(&self, change: Change) {
-        let sequence = self.sequence.fetch_add(1, Ordering::SeqCst);
-        if change.is_invalidation() {
-            self.counters.events_sent.add();
-        }
-        self.bus.publish(
-            Event {
-                sender: self.sender,
-                sequence,
-                change,
-            }
-            .encode(),
-        );
+    /// Queues a change, and what the others are told of it.
+    fn push_change(
+        &self,
+        request: RemoteRequest,
+        namespace: Option<&Arc<Namespace>>,
+        change: Change,
+        done: outbox::Done,
+    ) -> outbox::Deferred {
+        self.counters.events_sent.add();
+        self.outbox.push_telling(request, namespace, change, done)
     }
 
     /// Remembers the newest namespace state for writes that cannot wait for it.
@@ -249,6 +248,7 @@ impl Engine {
             } else {
                 counter
             };
+            self.voice.knows(incarnation, newest);
             std::mem::replace(&mut *last, (incarnation, newest)).0
         };
         // The remote tier was emptied, or is another one: what came from the one before is gone.

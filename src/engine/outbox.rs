@@ -4,10 +4,13 @@
 //! he holds the key's slot; whoever is about to read a key remotely captures under the same slot. So a read that saw the
 //! new generation is queued behind the change that made it.
 //!
-//! Each batch begins with the namespace state, so that every answer can be judged by the state that was true before it.
+//! Each batch begins with the namespace state, so that every answer can be judged by the state that was true before it, and
+//! ends with what the others must know of its changes: when a change is answered, they have been told.
 
 use crate::engine::namespaces::Namespace;
+use crate::engine::voice::{Speech, Voice};
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Change, LogId};
 use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier};
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -54,9 +57,17 @@ impl BatchState {
 pub type Done = Box<dyn FnOnce(&BatchState, Result<RemoteReply>) + Send>;
 
 struct Item {
-    request: RemoteRequest,
+    request: Option<RemoteRequest>,
+    say: Option<Say>,
     namespace: Option<Arc<Namespace>>,
     done: Done,
+}
+
+/// What the others are told behind the requests of a batch.
+enum Say {
+    Change(Change),
+    /// That this engine is there.
+    Beat,
 }
 
 /// An answer that was there at once. Run it when no lock is held.
@@ -95,30 +106,72 @@ thread_local! {
 }
 
 impl Outbox {
-    /// Starts the queue's task on the runtime; it ends when the outbox is dropped and the queue is empty.
-    pub fn start(remote: Arc<dyn RemoteTier>, runtime: &Handle) -> Self {
+    /// Starts the queue's task on the runtime; it ends when the outbox is dropped and the queue is empty. Without a voice
+    /// nobody is told.
+    pub fn start(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, runtime: &Handle) -> Self {
         let queue = Arc::new(Queue::default());
-        runtime.spawn(run(Arc::clone(&remote), Arc::clone(&queue)));
+        runtime.spawn(run(Arc::clone(&remote), voice, Arc::clone(&queue)));
         Self { remote, queue }
     }
 
     /// Queues a request. `namespace` is the one whose floors the answer will be judged by.
     pub fn push(&self, request: RemoteRequest, namespace: Option<&Arc<Namespace>>, done: Done) -> Deferred {
+        self.push_saying(request, namespace, None, done)
+    }
+
+    /// Queues a change, and what the others are told of it.
+    pub fn push_telling(
+        &self,
+        request: RemoteRequest,
+        namespace: Option<&Arc<Namespace>>,
+        change: Change,
+        done: Done,
+    ) -> Deferred {
+        self.push_saying(request, namespace, Some(Say::Change(change)), done)
+    }
+
+    /// Queues something that the others are told; the reply is `Told`.
+    pub fn tell(&self, change: Change, done: Done) {
+        self.queue_up(None, Some(Say::Change(change)), None, done);
+    }
+
+    /// Tells the others that this engine is there; the reply is `Told`.
+    pub fn beat(&self, done: Done) {
+        self.queue_up(None, Some(Say::Beat), None, done);
+    }
+
+    fn push_saying(
+        &self,
+        request: RemoteRequest,
+        namespace: Option<&Arc<Namespace>>,
+        say: Option<Say>,
+        done: Done,
+    ) -> Deferred {
         if let Some(reply) = self.remote.immediate(&request) {
             return Deferred(Some(Box::new(move || done(&BatchState::default(), Ok(reply)))));
         }
+        self.queue_up(Some(request), say, namespace.cloned(), done);
+        Deferred(None)
+    }
+
+    fn queue_up(
+        &self,
+        request: Option<RemoteRequest>,
+        say: Option<Say>,
+        namespace: Option<Arc<Namespace>>,
+        done: Done,
+    ) {
         let queue = &*self.queue;
         queue.pending.fetch_add(1, Ordering::SeqCst);
-        let namespace = namespace.cloned();
         queue.items.lock().push_back(Item {
             request,
+            say,
             namespace,
             done,
         });
         if HELD.get() != queue.address() {
             queue.news.notify_one();
         }
-        Deferred(None)
     }
 
     /// What `work` pushes on this thread wakes the queue's task once, behind it: one batch instead of many, and one
@@ -193,7 +246,7 @@ impl Queue {
     }
 }
 
-async fn run(remote: Arc<dyn RemoteTier>, queue: Arc<Queue>) {
+async fn run(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, queue: Arc<Queue>) {
     let mut in_flight = FuturesUnordered::new();
     loop {
         while in_flight.len() < remote.batches_in_flight() {
@@ -207,7 +260,11 @@ async fn run(remote: Arc<dyn RemoteTier>, queue: Arc<Queue>) {
                 break;
             }
             // Polled in the order of pushing: the batches reach the remote tier's connection in that order.
-            in_flight.push(execute(&*remote, batch, &queue));
+            in_flight.push(execute(
+                &*remote,
+                Batch::new(batch, voice.as_deref(), remote.state()),
+                &queue,
+            ));
         }
         tokio::select! {
             biased;
@@ -217,31 +274,93 @@ async fn run(remote: Arc<dyn RemoteTier>, queue: Arc<Queue>) {
     }
 }
 
-async fn execute(remote: &dyn RemoteTier, batch: Vec<Item>, queue: &Queue) {
-    let fields = floor_fields(&batch);
-    let mut requests = Vec::with_capacity(batch.len() + 1);
-    requests.push(RemoteRequest::State { fields: fields.clone() });
-    let mut waiting = Vec::with_capacity(batch.len());
-    for item in batch {
-        requests.push(item.request);
-        waiting.push(item.done);
+/// Requests with those who wait for the answers, and what is said behind them.
+struct Batch<'a> {
+    requests: Vec<RemoteRequest>,
+    fields: Vec<Box<str>>,
+    /// For each item whether it has a request of its own, and who waits.
+    waiting: Vec<(bool, Done)>,
+    voice: Option<(&'a Voice, Speech)>,
+}
+
+impl<'a> Batch<'a> {
+    /// What is said is numbered here: in the order of the batches.
+    fn new(items: Vec<Item>, voice: Option<&'a Voice>, remote: RemoteState) -> Self {
+        let fields = floor_fields(&items);
+        let mut requests = Vec::with_capacity(items.len() + 2);
+        requests.push(RemoteRequest::State { fields: fields.clone() });
+        let mut waiting = Vec::with_capacity(items.len());
+        let (mut changes, mut beat) = (Vec::new(), false);
+        for item in items {
+            waiting.push((item.request.is_some(), item.done));
+            requests.extend(item.request);
+            match item.say {
+                Some(Say::Change(change)) => changes.push(change),
+                Some(Say::Beat) => beat = true,
+                None => {}
+            }
+        }
+        // The log is read once in a while: then what waits tries its luck too.
+        let reads_log = |request: &RemoteRequest| matches!(request, RemoteRequest::ReadLog { .. });
+        let along = beat || remote != RemoteState::Down || requests.iter().any(reads_log);
+        let voice = voice.map(|voice| (voice, voice.speak(changes, beat, along)));
+        if let Some((_, speech)) = voice.as_ref().filter(|(_, speech)| !speech.is_empty()) {
+            let (frames, hints) = (speech.frames.clone(), speech.hints.clone());
+            requests.push(RemoteRequest::Tell { frames, hints });
+        }
+        Self {
+            requests,
+            fields,
+            waiting,
+            voice,
+        }
     }
-    let count = waiting.len();
+}
+
+async fn execute(remote: &dyn RemoteTier, batch: Batch<'_>, queue: &Queue) {
+    let Batch {
+        requests,
+        fields,
+        waiting,
+        voice,
+    } = batch;
+    let (count, sent) = (waiting.len(), requests.len());
     // A store may be a user's own code: its panic is the failure of this batch, and the queue goes on.
     let replies = AssertUnwindSafe(async { remote.execute(requests).await }).catch_unwind();
     let span = tracing::debug_span!("turbocache.batch", requests = count);
-    let mut replies = replies.instrument(span).await.unwrap_or_default().into_iter();
+    let mut replies = replies.instrument(span).await.unwrap_or_default();
+    let told = match voice {
+        Some((voice, speech)) if !speech.is_empty() => {
+            let last = if replies.len() == sent { replies.pop() } else { None };
+            let reply = last.unwrap_or_else(|| Err(lost_reply()));
+            voice.told(speech, places(&reply));
+            reply
+        }
+        _ => Ok(RemoteReply::Told(Vec::new())),
+    };
+    let mut replies = replies.into_iter();
     let state = match replies.next() {
         Some(Ok(RemoteReply::State(state))) => batch_state(state, fields),
         _ => BatchState::default(),
     };
-    for done in waiting {
-        let reply = replies.next().unwrap_or_else(|| Err(lost_reply()));
+    for (asked, done) in waiting {
+        let reply = if asked {
+            replies.next().unwrap_or_else(|| Err(lost_reply()))
+        } else {
+            told.clone()
+        };
         if catch_unwind(AssertUnwindSafe(|| done(&state, reply))).is_err() {
             tracing::error!("the receiver of an answer panicked");
         }
     }
     queue.leave(count);
+}
+
+fn places(reply: &Result<RemoteReply>) -> Option<&[Option<(LogId, LogId)>]> {
+    match reply {
+        Ok(RemoteReply::Told(places)) => Some(places),
+        _ => None,
+    }
 }
 
 fn lost_reply() -> Error {

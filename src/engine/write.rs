@@ -1,6 +1,5 @@
 //! Everything that makes something old: set, delete, expire, clear, tags. Each goes through the key's slot: memory first,
-//! then the bump, then the remote change, all under one lock (see `outbox`), and tells the others when the remote tier
-//! has it.
+//! then the bump, then the remote change, all under one lock (see `outbox`), which tells the others behind it.
 
 use crate::codec::envelope::Envelope;
 use crate::engine::answers::{Write, WriteDone};
@@ -12,7 +11,7 @@ use crate::engine::tags::Verdict;
 use crate::engine::{Engine, with_memory_key};
 use crate::entry::{Entry, Lifetime, LoadTime, Stamp};
 use crate::error::Result;
-use crate::event::Change;
+use crate::event::{Change, KeyChange};
 use crate::key::RemoteKey;
 use crate::tier::{RemoteReply, RemoteRequest};
 use bytes::Bytes;
@@ -83,6 +82,7 @@ impl Engine {
             life: task.lifetime.stored(),
         };
         let (engine, namespace) = (Arc::clone(self), Arc::clone(&task.namespace));
+        let change = of_key(KeyChange::Set, &namespace, &task.key);
         let finish = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             let now = (state.incarnation, state.counter);
             let moved = reply.is_ok() && state.incarnation != 0 && now != born;
@@ -100,9 +100,9 @@ impl Engine {
                 }
             }
             engine.saw_state(state);
-            engine.wrote(&task.namespace, &task.key, reply.map(|_| true), done);
+            engine.wrote(reply.map(|_| true), done);
         });
-        self.outbox.push(request, Some(&namespace), finish)
+        self.push_change(request, Some(&namespace), change, finish)
     }
 
     /// Whether nothing has made the written value old: then, and only then, it may be written again with a newer stamp.
@@ -122,31 +122,38 @@ impl Engine {
 
     pub(super) fn delete(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, done: WriteDone) {
         let request = |key| RemoteRequest::Remove { key };
-        self.change(namespace, key, request, done, |engine, key| {
+        self.change(namespace, key, request, KeyChange::Delete, done, |engine, key| {
             engine.memory.remove(key).is_some()
         });
     }
 
     pub(super) fn expire(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, done: WriteDone) {
         let request = |key| RemoteRequest::Expire { key };
-        self.change(namespace, key, request, done, |engine, memory_key| {
-            // Under the slot's lock: what is hidden now may have been passed by whoever looks for it.
-            let entry = engine.memory.remove(memory_key).filter(|_| !namespace.purges.hide(key));
-            let Some(entry) = entry else { return false };
-            let now = engine.clock.now();
-            let fresh = entry.is_fresh(now);
-            if fresh && entry.grace > 0 {
-                engine.memory.insert(
-                    memory_key,
-                    Entry {
-                        fresh_until: now,
-                        gone_at: now.after(entry.grace),
-                        ..entry
-                    },
-                );
-            }
-            fresh
-        });
+        self.change(
+            namespace,
+            key,
+            request,
+            KeyChange::Expire,
+            done,
+            |engine, memory_key| {
+                // Under the slot's lock: what is hidden now may have been passed by whoever looks for it.
+                let entry = engine.memory.remove(memory_key).filter(|_| !namespace.purges.hide(key));
+                let Some(entry) = entry else { return false };
+                let now = engine.clock.now();
+                let fresh = entry.is_fresh(now);
+                if fresh && entry.grace > 0 {
+                    engine.memory.insert(
+                        memory_key,
+                        Entry {
+                            fresh_until: now,
+                            gone_at: now.after(entry.grace),
+                            ..entry
+                        },
+                    );
+                }
+                fresh
+            },
+        );
     }
 
     /// The funnel of one key: memory, bump, remote, in this order and under the key's slot.
@@ -155,24 +162,22 @@ impl Engine {
         namespace: &Arc<Namespace>,
         key: &str,
         request: impl FnOnce(RemoteKey) -> RemoteRequest,
+        how: KeyChange,
         done: WriteDone,
         memory: impl FnOnce(&Engine, &[u8]) -> bool,
     ) {
         let slot = self.table.key_slot(namespace.id, key);
-        let (engine, owned, name) = (Arc::clone(self), Arc::clone(namespace), Box::<str>::from(key));
+        let engine = Arc::clone(self);
         let guard = self.table.lock(slot);
         let held = with_memory_key(namespace, key, |key| memory(self, key));
         guard.bump();
         let finish = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
             let there = reply.map(|reply| held || matches!(reply, RemoteReply::Done(true)));
-            engine.wrote(&owned, &name, there, done);
+            engine.wrote(there, done);
         });
-        let answer = self.outbox.push(
-            request(RemoteKey::new(&namespace.full_path, key)),
-            Some(namespace),
-            finish,
-        );
+        let request = request(RemoteKey::new(&namespace.full_path, key));
+        let answer = self.push_change(request, Some(namespace), of_key(how, namespace, key), finish);
         drop(guard);
         answer.run();
     }
@@ -184,14 +189,10 @@ impl Engine {
         guard.bump();
     }
 
-    fn wrote(&self, namespace: &Namespace, key: &str, result: Result<bool>, done: WriteDone) {
+    fn wrote(&self, result: Result<bool>, done: WriteDone) {
         if result.is_err() {
             self.counters.remote_errors.add();
         }
-        self.tell(Change::Key {
-            path: namespace.path.clone(),
-            key: key.into(),
-        });
         done(result);
     }
 
@@ -289,10 +290,9 @@ impl Engine {
                 Ok(_) => {}
                 Err(_) => engine.counters.remote_errors.add(),
             }
-            engine.tell(change);
             done(reply.map(|_| true));
         });
-        self.outbox.push(request, None, finish).run();
+        self.push_change(request, None, change, finish).run();
     }
 
     /// The envelope of an entry.
@@ -307,6 +307,14 @@ impl Engine {
             payload: (&entry.payload[..]).into(),
         }
         .encode(key, self.options.compression.as_ref())
+    }
+}
+
+fn of_key(how: KeyChange, namespace: &Namespace, key: &str) -> Change {
+    Change::Key {
+        how,
+        path: namespace.path.clone(),
+        key: key.into(),
     }
 }
 

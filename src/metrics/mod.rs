@@ -41,6 +41,12 @@ pub struct Counters {
     pub loads_refused: Counter,
     /// Invalidations told to others.
     pub events_sent: Counter,
-    /// Invalidations heard from others.
+    /// Invalidations heard from others, or read in the log.
     pub events_received: Counter,
+    /// Invalidations read in the log because they had not been heard.
+    pub events_replayed: Counter,
+    /// How often something was missing that the log had to be asked for.
+    pub bus_gaps: Counter,
+    /// How often everything held was dropped, because nobody knew what was missing, or for too long.
+    pub bus_drops: Counter,
 }

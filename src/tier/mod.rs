@@ -17,6 +17,7 @@ pub use redis::Redis;
 
 use crate::entry::Entry;
 use crate::error::Result;
+use crate::event::LogId;
 use crate::key::RemoteKey;
 use bytes::Bytes;
 use std::future::Future;
@@ -146,6 +147,19 @@ pub enum RemoteRequest {
         /// Life of the stored bytes.
         life: Option<u64>,
     },
+    /// Tells the other processes, when every request before it in the batch has been executed: appends each frame to the
+    /// log and publishes it. → `Told`
+    Tell {
+        /// The frames.
+        frames: Vec<Bytes>,
+        /// Published only: whoever misses them misses nothing.
+        hints: Vec<Bytes>,
+    },
+    /// The log from this place on, itself included, at most [`LOG_PAGE`] frames. → `Log`
+    ReadLog {
+        /// Where to begin.
+        from: LogId,
+    },
 }
 
 /// Which keys a walk is about, and how far it has come.
@@ -176,6 +190,9 @@ pub struct ScanCursor {
     /// Where on it.
     pub position: u64,
 }
+
+/// Frames in one answer to [`RemoteRequest::ReadLog`].
+pub const LOG_PAGE: usize = 1_000;
 
 /// A stored value with its remaining life in milliseconds, by the store's own clock (law 5).
 #[derive(Debug, Clone)]
@@ -223,6 +240,10 @@ pub enum RemoteReply {
     Held,
     /// See the request.
     Done(bool),
+    /// For each frame its place in the log and the place before it; `None` when the log refused it.
+    Told(Vec<Option<(LogId, LogId)>>),
+    /// Frames with their places, in order.
+    Log(Vec<(LogId, Bytes)>),
 }
 
 /// One answer for each request, in their order.

@@ -1,5 +1,7 @@
 //! L2 on a Redis server (7, or compatible). A batch becomes one pipeline; scripts run only where two steps must be one.
 
+mod log;
+
 use crate::codec::envelope::GRACE_OFFSET;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RemoteKey, state_name};
@@ -10,6 +12,7 @@ use crate::tier::{
 };
 use crate::transport::redis::{Answers, Batch, Cmd, Link, Read, Value, cmd};
 use bytes::Bytes;
+use log::Log;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -93,6 +96,7 @@ return redis.call('PEXPIRE', KEYS[1], grace)";
 pub struct Redis {
     link: Link,
     state_name: String,
+    log: Log,
     random: Arc<dyn Random>,
 }
 
@@ -102,6 +106,7 @@ impl Redis {
         Self {
             link,
             state_name: state_name(root),
+            log: Log::new(root),
             random,
         }
     }
@@ -247,6 +252,8 @@ impl Redis {
                 }
                 vec![command]
             }
+            RemoteRequest::Tell { frames, hints } => self.log.tell(frames, hints),
+            RemoteRequest::ReadLog { from } => vec![self.log.read(*from)],
         }
     }
 }
@@ -337,6 +344,8 @@ fn read_reply(request: &RemoteRequest, answers: &mut Answers) -> Result<RemoteRe
         | RemoteRequest::Renew { .. }
         | RemoteRequest::Unlease { .. }
         | RemoteRequest::Fill { .. } => Ok(RemoteReply::Done(integer(&next()?)? > 0)),
+        RemoteRequest::Tell { frames, hints } => log::told(frames, hints, next),
+        RemoteRequest::ReadLog { .. } => log::read(next()?),
     }
 }
 

@@ -4,7 +4,6 @@ use crate::rig::{World, answer, eventually, loads, soon, space};
 use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use turbocache::bus::Heard;
 use turbocache::engine::{FillOutcome, Found, LeaseId, Lookup, Space, Write};
 use turbocache::entry::{Lifetime, SerializerId};
 use turbocache::tier::RemoteRequest;
@@ -307,67 +306,6 @@ async fn what_another_process_changes_is_dropped_from_memory() {
         }
         eventually(way, async || a.peek::<u8>("k").is_none()).await;
     }
-}
-
-#[tokio::test]
-async fn a_lost_bus_empties_the_memory_tier() {
-    let world = World::new();
-    let (a, _) = world.join().await;
-    for heard in [Heard::Lost, Heard::Listening] {
-        a.set("k", &1).await.unwrap();
-        assert_eq!(a.peek::<u8>("k"), Some(1));
-        world.bus.say(&heard);
-        eventually("the memory is empty", async || a.peek::<u8>("k").is_none()).await;
-    }
-}
-
-#[tokio::test]
-async fn a_bus_that_is_not_heard_while_the_remote_tier_answers_is_not_trusted_longer_than_a_second() {
-    let world = World::new();
-    world.bus.mute();
-    let (a, _) = world.join_unheard(Cache::builder());
-    a.set("k", &1).await.unwrap();
-    assert_eq!(a.peek::<u8>("k"), Some(1));
-    eventually("the memory is empty", async || {
-        world.clock.advance(Duration::from_millis(100));
-        a.peek::<u8>("k").is_none()
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn messages_that_are_none_are_ignored() {
-    let world = World::new();
-    let (a, _) = world.join().await;
-    a.set("k", &1).await.unwrap();
-    let mut forged = turbocache::event::Event {
-        sender: 1,
-        sequence: 0,
-        change: turbocache::event::Change::Key {
-            path: "".into(),
-            key: "k".into(),
-        },
-    }
-    .encode();
-    forged[0] = 99;
-    for bytes in [vec![], vec![1], vec![0xff; 40], b"hello".to_vec(), forged] {
-        world.bus.say(&Heard::Message(bytes));
-    }
-    let other = turbocache::event::Change::Clear { path: "nobody".into() };
-    let heard = a.engine().counters().events_received.value();
-    world.bus.say(&Heard::Message(
-        turbocache::event::Event {
-            sender: 1,
-            sequence: 1,
-            change: other,
-        }
-        .encode(),
-    ));
-    eventually("what follows is heard", async || {
-        a.engine().counters().events_received.value() == heard + 1
-    })
-    .await;
-    assert_eq!(a.peek::<u8>("k"), Some(1));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod rig;
 
+mod bus;
 mod contract;
 mod delete_pattern;
 mod examples;

@@ -3,7 +3,7 @@
 use crate::rig::{RedisServer, Reply, eventually, hearing, soon};
 use std::convert::Infallible;
 use turbocache::Cache;
-use turbocache::event::{Change, Event};
+use turbocache::event::{Change, Frame, KeyChange, Stream};
 
 const VALUE: &[u8] = b"tc:{shop:k}:v";
 
@@ -94,20 +94,27 @@ async fn hostile_messages_are_ignored() {
     let server = RedisServer::start();
     let a = join(&server).await;
     a.set("k", &1).await.unwrap();
-    let event = |change| {
-        Event {
+    let event = |path: &str| {
+        let change = Change::Key {
+            how: KeyChange::Delete,
+            path: path.into(),
+            key: "k".into(),
+        };
+        Frame {
             sender: 7,
-            sequence: 0,
-            change,
+            session: 0,
+            stream: Stream::Unlogged,
+            first: 0,
+            next: 0,
+            incarnation: 0,
+            counter: 0,
+            changes: vec![change],
         }
         .encode()
     };
-    let honest = event(Change::Key {
-        path: "".into(),
-        key: "k".into(),
-    });
+    let honest = event("");
     let mut endless = honest.clone();
-    endless[18..22].copy_from_slice(&u32::MAX.to_le_bytes());
+    endless[1..5].copy_from_slice(&u32::MAX.to_le_bytes());
     let hostile = [
         vec![],
         vec![0xff; 1_000],
@@ -118,10 +125,7 @@ async fn hostile_messages_are_ignored() {
     for message in hostile {
         server.command([b"PUBLISH", b"tc:{shop}:bus", &message]);
     }
-    let foreign = event(Change::Key {
-        path: "nobody/here".into(),
-        key: "k".into(),
-    });
+    let foreign = event("nobody/here");
     server.command([b"PUBLISH", b"tc:{shop}:bus", &foreign]);
     eventually("what follows is heard", async || {
         a.engine().counters().events_received.value() == 1

@@ -86,6 +86,11 @@ impl FakeRemote {
         self.failing.store(true, Ordering::SeqCst);
     }
 
+    /// From now on it does again.
+    pub fn heal(&self) {
+        self.failing.store(false, Ordering::SeqCst);
+    }
+
     async fn run(&self, batch: Vec<RemoteRequest>) -> Replies {
         self.batches.fetch_add(1, Ordering::SeqCst);
         let replies = batch.iter().map(|request| self.reply(request)).collect();
@@ -139,16 +144,33 @@ pub struct FakeBus {
 struct Ears {
     all: Vec<mpsc::UnboundedSender<Heard>>,
     cut: bool,
+    lose: usize,
     mute: bool,
 }
 
 impl FakeBus {
+    fn publish(&self, message: Vec<u8>) {
+        let mut shared = self.shared.lock();
+        if shared.cut || shared.lose > 0 {
+            shared.lose = shared.lose.saturating_sub(1);
+            return;
+        }
+        for ear in &shared.all {
+            let _ = ear.send(Heard::Message(message.clone()));
+        }
+    }
+
     /// Messages are lost from now on, and nobody notices.
     pub fn cut(&self) {
         self.shared.lock().cut = true;
     }
 
-    /// Who begins to listen from now on is never told that he does.
+    /// So many of the next messages are lost.
+    pub fn lose(&self, messages: usize) {
+        self.shared.lock().lose = messages;
+    }
+
+    /// Who begins to listen from now on hears nothing.
     pub fn mute(&self) {
         self.shared.lock().mute = true;
     }
@@ -168,20 +190,11 @@ impl FakeBus {
 }
 
 impl Bus for FakeBus {
-    fn publish(&self, message: Vec<u8>) {
-        let shared = self.shared.lock();
-        if !shared.cut {
-            for ear in &shared.all {
-                let _ = ear.send(Heard::Message(message.clone()));
-            }
-        }
-    }
-
     fn listen(&self, engine: mpsc::UnboundedSender<Heard>) {
         let mut shared = self.shared.lock();
         if !shared.mute {
             let _ = engine.send(Heard::Listening);
+            shared.all.push(engine);
         }
-        shared.all.push(engine);
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use turbocache::clock::ManualClock;
+use turbocache::clock::{Clock, ManualClock, Millis};
 use turbocache::engine::{Engine, Parts, Space};
 use turbocache::{Cache, CacheBuilder};
 
@@ -51,11 +51,24 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         let clock = Arc::new(ManualClock::default());
+        let bus = FakeBus::default();
+        let published = bus.clone();
+        let model = Model::publishing(clock.clone(), move |message| published.publish(message));
         Self {
-            model: Arc::new(Model::new(clock.clone())),
-            bus: FakeBus::default(),
+            model: Arc::new(model),
+            bus,
             clock,
         }
+    }
+
+    /// The time of every process.
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// Whether so much time has passed since the world began.
+    pub fn clock_is_past(&self, time: Duration) -> bool {
+        self.now().0 > time.as_millis() as u64
     }
 
     /// One more process: its cache, and its way to the remote tier.

@@ -5,13 +5,15 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use turbocache::clock::{Clock, Millis};
+use turbocache::event::LogId;
 use turbocache::key::RemoteKey;
-use turbocache::tier::{NamespaceState, RemoteReply, RemoteRequest, Scan, ScanCursor, Stored, rules};
+use turbocache::tier::{LOG_PAGE, NamespaceState, RemoteReply, RemoteRequest, Scan, ScanCursor, Stored, rules};
 
 /// A remote store in memory: what all engines of a test share. Kept honest by the contract tests.
 pub struct Model {
     clock: Arc<dyn Clock>,
     data: Mutex<Data>,
+    publish: Box<dyn Fn(Vec<u8>) + Send + Sync>,
 }
 
 #[derive(Default)]
@@ -23,13 +25,30 @@ struct Data {
     lists: HashMap<Box<str>, String>,
     values: HashMap<RemoteKey, (bytes::Bytes, Millis)>,
     leases: HashMap<RemoteKey, (u64, Millis)>,
+    log: Log,
+}
+
+#[derive(Default)]
+struct Log {
+    frames: Vec<(LogId, bytes::Bytes)>,
+    /// Ids never repeat, whatever is deleted.
+    last: u64,
+    refuses: bool,
+    asked: bool,
 }
 
 impl Model {
+    /// A store that nobody listens to.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::publishing(clock, drop)
+    }
+
+    /// A store that hands to `publish` what it is told to publish.
+    pub fn publishing(clock: Arc<dyn Clock>, publish: impl Fn(Vec<u8>) + Send + Sync + 'static) -> Self {
         Self {
             clock,
             data: Mutex::default(),
+            publish: Box::new(publish),
         }
     }
 
@@ -38,8 +57,29 @@ impl Model {
         let mut data = self.data.lock();
         *data = Data {
             incarnations: data.incarnations,
+            log: Log {
+                last: data.log.last,
+                ..Log::default()
+            },
             ..Data::default()
         };
+    }
+
+    /// Only so many of the newest frames stay in the log.
+    pub fn trim_log(&self, keep: usize) {
+        let frames = &mut self.data.lock().log.frames;
+        let old = frames.len().saturating_sub(keep);
+        frames.drain(..old);
+    }
+
+    /// Whether somebody has tried to append to the log.
+    pub fn log_was_asked(&self) -> bool {
+        self.data.lock().log.asked
+    }
+
+    /// From now on the log takes nothing, or does again.
+    pub fn refuse_log(&self, refuses: bool) {
+        self.data.lock().log.refuses = refuses;
     }
 
     /// The number of values.
@@ -49,7 +89,46 @@ impl Model {
 
     pub fn apply(&self, request: &RemoteRequest) -> RemoteReply {
         let now = self.clock.now();
-        self.data.lock().apply(request, now)
+        let mut data = self.data.lock();
+        match request {
+            // Published while locked: in the order of the log.
+            RemoteRequest::Tell { frames, hints } => self.tell(&mut data.log, frames, hints),
+            request => data.apply(request, now),
+        }
+    }
+
+    fn tell(&self, log: &mut Log, frames: &[bytes::Bytes], hints: &[bytes::Bytes]) -> RemoteReply {
+        let places = frames.iter().map(|frame| {
+            let place = log.append(frame);
+            let behind = place.map_or_else(String::new, |(before, id)| format!("{before} {id}"));
+            (self.publish)([&frame[..], behind.as_bytes()].concat());
+            place
+        });
+        let places = places.collect();
+        hints.iter().for_each(|hint| (self.publish)(hint.to_vec()));
+        RemoteReply::Told(places)
+    }
+}
+
+impl Log {
+    fn append(&mut self, frame: &bytes::Bytes) -> Option<(LogId, LogId)> {
+        self.asked = true;
+        if self.refuses {
+            return None;
+        }
+        let before = self.frames.last().map_or(LogId::START, |(id, _)| *id);
+        self.last += 1;
+        let id = LogId {
+            millis: 1,
+            count: self.last,
+        };
+        self.frames.push((id, frame.clone()));
+        Some((before, id))
+    }
+
+    fn read(&self, from: LogId) -> Vec<(LogId, bytes::Bytes)> {
+        let behind = self.frames.iter().filter(|(id, _)| *id >= from);
+        behind.take(LOG_PAGE).cloned().collect()
     }
 }
 
@@ -151,6 +230,8 @@ impl Data {
                 }
                 RemoteReply::Done(held)
             }
+            RemoteRequest::Tell { .. } => unreachable!("the model tells, not its data"),
+            RemoteRequest::ReadLog { from } => RemoteReply::Log(self.log.read(*from)),
         }
     }
 

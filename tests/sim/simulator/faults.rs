@@ -9,6 +9,6 @@ pub struct Faults {
     pub lie: Option<Lie>,
     /// What is removed from the memory tier stays there.
     pub memory_sticks: bool,
-    /// Messages are lost, and nobody notices.
+    /// Messages are lost: only the log tells.
     pub bus_is_deaf: bool,
 }

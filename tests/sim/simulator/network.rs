@@ -33,6 +33,8 @@ pub type Lie = fn(&Model, &RemoteRequest) -> Option<RemoteReply>;
 /// The store.
 pub struct Server {
     pub model: Model,
+    /// What the model has published, and nobody has sent yet.
+    pub published: Arc<Mutex<Vec<Vec<u8>>>>,
     pub weather: Mutex<Weather>,
     /// By node: what happens to one does not change the luck of the others.
     pub dice: Vec<Dice>,
@@ -160,6 +162,8 @@ fn serve_after(world: &World, pause: u64, node: usize, connection: Arc<Connectio
         for request in &chunk.requests {
             world.executes(node, request);
             exchange.replies.push(Ok(world.server.execute(request)));
+            let published = std::mem::take(&mut *world.server.published.lock());
+            published.iter().for_each(|message| world.publish(node, message));
         }
         if chunk.is_last
             && let Some(done) = exchange.done.take()

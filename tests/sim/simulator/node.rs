@@ -18,7 +18,7 @@ use turbocache::clock::{Clock, Millis};
 use turbocache::engine::generation::GenerationTable;
 use turbocache::engine::{Engine, FillOutcome, Found, LeaseId, Lookup, Parts, Space, Write};
 use turbocache::entry::{Lifetime, SerializerId};
-use turbocache::event::Change;
+use turbocache::event::{Change, KeyChange};
 use turbocache::options::{MemoryOptions, Options};
 use turbocache::random::{Random, SeededRandom};
 use turbocache::tier::Compact;
@@ -337,7 +337,8 @@ impl Process {
         let soft = matches!(call, Call::Expire(_)) && world.plan.grace > 0;
         let id = world.invalidate(call, self.node, soft);
         let done = |change| self.done(world, call, id, change);
-        let of_key = |key: Key| Change::Key {
+        let of_key = |how, key: Key| Change::Key {
+            how,
             path: PATHS[namespace_of(key)].into(),
             key: name_of(key).into(),
         };
@@ -347,10 +348,10 @@ impl Process {
                 let value = world.check(|checker| checker.set_value(id, key, version, world.life()));
                 let payload = (value.0 as u64).to_le_bytes();
                 let write = write(world, &payload, key);
-                self.space(key).set(name_of(key), write, done(of_key(key)));
+                self.space(key).set(name_of(key), write, done(of_key(KeyChange::Set, key)));
             }
-            Call::Delete(key) => self.space(key).delete(name_of(key), done(of_key(key))),
-            Call::Expire(key) => self.space(key).expire(name_of(key), done(of_key(key))),
+            Call::Delete(key) => self.space(key).delete(name_of(key), done(of_key(KeyChange::Delete, key))),
+            Call::Expire(key) => self.space(key).expire(name_of(key), done(of_key(KeyChange::Expire, key))),
             Call::InvalidateTag(tag) => {
                 let fields = vec![format!("t::{}", TAGS[tag]).into()];
                 self.spaces[0].invalidate_tags(&[TAGS[tag]], done(Change::Tags { fields }));
