@@ -236,7 +236,16 @@ export interface CacheStats {
     state: 'none' | 'connecting' | 'up' | 'down';
   };
   loads: { started: number; failed: number; refused: number };
-  invalidations: { sent: number; received: number };
+  invalidations: {
+    sent: number;
+    received: number;
+    /** Of those received, how many had not been heard and were read in the log. */
+    replayed: number;
+    /** How often something was found to be missing. */
+    gaps: number;
+    /** How often all that was held was dropped, because nobody knew what was missing, or Redis did not answer. */
+    drops: number;
+  };
 }
 
 // ---------------------------------------------------------------------------------------------------------- cache

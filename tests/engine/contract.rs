@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use turbocache::clock::{FOREVER, SystemClock};
 use turbocache::codec::envelope::Envelope;
 use turbocache::entry::{Lifetime, SerializerId};
+use turbocache::event::LogId;
 use turbocache::key::RemoteKey;
 use turbocache::options::Options;
 use turbocache::random::SystemRandom;
 use turbocache::tier::rules::Place;
 use turbocache::tier::{
-    KeyValue, KeyValueAnswers, KeyValueItem, KeyValueStore, NamespaceState, NoRemote, RemoteReply, RemoteRequest,
-    RemoteState, RemoteTier, Scan, ScanCursor, Stored,
+    KeyValue, KeyValueAnswers, KeyValueItem, KeyValueStore, LOG_PAGE, NamespaceState, NoRemote, RemoteReply,
+    RemoteRequest, RemoteState, RemoteTier, Scan, ScanCursor, Stored,
 };
 
 /// A store under test.
@@ -28,6 +29,8 @@ struct Subject {
     other: Arc<dyn RemoteTier>,
     /// Leases are shared by processes; otherwise each process has its own, and the last asker of a process has it.
     shares_leases: bool,
+    /// Processes can be told, and the log read.
+    has_log: bool,
     _server: Option<RedisServer>,
 }
 
@@ -89,6 +92,7 @@ fn subjects() -> Vec<Subject> {
             tier: redis,
             other: redis_other,
             shares_leases: true,
+            has_log: true,
             _server: Some(server),
         },
         Subject {
@@ -96,6 +100,7 @@ fn subjects() -> Vec<Subject> {
             tier: key_value(),
             other: key_value(),
             shares_leases: false,
+            has_log: false,
             _server: None,
         },
         Subject {
@@ -103,6 +108,7 @@ fn subjects() -> Vec<Subject> {
             tier: fake(),
             other: fake(),
             shares_leases: true,
+            has_log: true,
             _server: None,
         },
     ]
@@ -620,4 +626,62 @@ async fn a_store_that_cannot_list_its_keys_says_so() {
         .unwrap_err();
     assert_eq!(error.kind(), turbocache::ErrorKind::Unsupported);
     assert!(error.to_string().contains("cannot list its keys"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_told_stands_in_the_log_and_is_read_from_its_place_on() {
+    for Subject { name, tier, other, .. } in subjects().into_iter().filter(|subject| subject.has_log) {
+        let frames = |names: &[&'static str]| names.iter().map(|name| Bytes::from_static(name.as_bytes())).collect();
+        let tell = async |tier: &Arc<dyn RemoteTier>, names: &[&'static str]| {
+            let (frames, hints) = (frames(names), vec![Bytes::from_static(b"hint")]);
+            match ask(tier, RemoteRequest::Tell { frames, hints }).await {
+                RemoteReply::Told(places) => places
+                    .into_iter()
+                    .map(|place| place.expect("a place"))
+                    .collect::<Vec<_>>(),
+                reply => panic!("{name}: {reply:?}"),
+            }
+        };
+        let first = tell(&tier, &["a", "b"]).await;
+        assert_eq!(first[0].0, LogId::START, "{name}");
+        assert_eq!(
+            first[1].0, first[0].1,
+            "{name}: the place before is the one of the frame before"
+        );
+        let second = tell(&other, &["c"]).await;
+        assert_eq!(second[0].0, first[1].1, "{name}: also when another process told it");
+        assert_eq!(tell(&tier, &[]).await, [], "{name}: only a hint");
+        let read = async |from| match ask(&other, RemoteRequest::ReadLog { from }).await {
+            RemoteReply::Log(frames) => frames,
+            reply => panic!("{name}: {reply:?}"),
+        };
+        let log: Vec<_> = frames(&["a", "b", "c"])
+            .into_iter()
+            .zip([first[0].1, first[1].1, second[0].1])
+            .map(|(frame, id)| (id, frame))
+            .collect();
+        assert_eq!(read(LogId::START).await, log, "{name}");
+        assert_eq!(read(log[1].0).await, log[1..], "{name}: itself included");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_the_log_has_an_end() {
+    for Subject { name, tier, .. } in subjects().into_iter().filter(|subject| subject.has_log) {
+        for _ in 0..11 {
+            let frames = vec![Bytes::from_static(b"frame"); LOG_PAGE / 10];
+            ask(
+                &tier,
+                RemoteRequest::Tell {
+                    frames,
+                    hints: Vec::new(),
+                },
+            )
+            .await;
+        }
+        match ask(&tier, RemoteRequest::ReadLog { from: LogId::START }).await {
+            RemoteReply::Log(frames) => assert_eq!(frames.len(), LOG_PAGE, "{name}"),
+            reply => panic!("{name}: {reply:?}"),
+        }
+    }
 }

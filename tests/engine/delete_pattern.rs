@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use turbocache::engine::{FillOutcome, Parts, Progress};
 use turbocache::entry::Entry;
-use turbocache::event::{Change, Event};
+use turbocache::event::{Change, Frame, Stream};
 use turbocache::pattern::Pattern;
 use turbocache::tier::{MemoryTier, Moka, RemoteRequest, Scan};
 use turbocache::{Cache, ErrorKind};
@@ -235,12 +235,17 @@ async fn a_pattern_of_a_newer_version_drops_the_namespace() {
         path: "".into(),
         pattern: "[".into(),
     };
-    let event = Event {
+    let frame = Frame {
         sender: 1,
-        sequence: 0,
-        change,
+        session: 0,
+        stream: Stream::Unlogged,
+        first: 0,
+        next: 1,
+        incarnation: 0,
+        counter: 0,
+        changes: vec![change],
     };
-    world.bus.say(&turbocache::bus::Heard::Message(event.encode()));
+    world.bus.say(&turbocache::bus::Heard::Message(frame.encode()));
     eventually("it is dropped", async || a.peek::<u8>("k").is_none()).await;
 }
 

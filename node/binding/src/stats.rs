@@ -40,6 +40,9 @@ struct Loads {
 struct Invalidations {
     sent: u64,
     received: u64,
+    replayed: u64,
+    gaps: u64,
+    drops: u64,
 }
 
 /// The counters of an engine.
@@ -73,6 +76,9 @@ pub fn json(engine: &Engine) -> String {
         invalidations: Invalidations {
             sent: counters.events_sent.value(),
             received: counters.events_received.value(),
+            replayed: counters.events_replayed.value(),
+            gaps: counters.bus_gaps.value(),
+            drops: counters.bus_drops.value(),
         },
     };
     serde_json::to_string(&stats).unwrap_or_default()

@@ -149,7 +149,8 @@ struct Ears {
 }
 
 impl FakeBus {
-    fn publish(&self, message: Vec<u8>) {
+    /// Says something to everybody who listens, unless it is lost.
+    pub fn publish(&self, message: Vec<u8>) {
         let mut shared = self.shared.lock();
         if shared.cut || shared.lose > 0 {
             shared.lose = shared.lose.saturating_sub(1);

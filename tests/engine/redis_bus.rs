@@ -1,0 +1,137 @@
+//! The bus on a real Redis: connections that are lost, a log that is trimmed, deleted, or not allowed.
+
+use crate::rig::{RedisServer, Reply, eventually, hearing};
+use turbocache::Cache;
+
+const LOG: &[u8] = b"tc:{shop}:log";
+
+async fn join(server: &RedisServer) -> Cache {
+    join_at(server.url()).await
+}
+
+async fn join_at(url: String) -> Cache {
+    let cache = Cache::builder().namespace("shop").redis(url).build().expect("a cache");
+    hearing(&cache).await;
+    cache
+}
+
+async fn hold(cache: &Cache, key: &str) {
+    eventually("the value is in memory", async || {
+        cache.get::<u8>(key).await.unwrap();
+        cache.peek::<u8>(key).is_some()
+    })
+    .await;
+}
+
+fn drops(cache: &Cache) -> u64 {
+    cache.engine().counters().bus_drops.value()
+}
+
+fn number(reply: Reply) -> i64 {
+    match reply {
+        Reply::Number(number) => number,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The way by which a change of `k` reaches a process whose subscription is broken again and again.
+#[tokio::test]
+async fn subscriptions_that_break_cost_nothing_that_is_held() {
+    let server = RedisServer::start();
+    let (a, b) = (join(&server).await, join(&server).await);
+    a.set("other", &1).await.unwrap();
+    hold(&b, "other").await;
+    for round in 0..20 {
+        a.set("k", &round).await.unwrap();
+        hold(&b, "k").await;
+        server.command([b"CLIENT", b"KILL", b"TYPE", b"pubsub"]);
+        a.delete("k").await.unwrap();
+        eventually("B knows", async || b.peek::<u8>("k").is_none()).await;
+    }
+    assert_eq!((b.peek::<u8>("other"), drops(&b)), (Some(1), 0));
+}
+
+#[tokio::test]
+async fn a_log_that_was_deleted_costs_what_is_held_and_begins_anew() {
+    let server = RedisServer::start();
+    let (a, b) = (join(&server).await, join(&server).await);
+    for _ in 0..3 {
+        a.set("k", &1).await.unwrap();
+        hold(&b, "k").await;
+        server.command([b"DEL", LOG]);
+        eventually("B does not trust what it holds", async || b.peek::<u8>("k").is_none()).await;
+        eventually("the log is there again", async || {
+            number(server.command([b"EXISTS", LOG])) == 1
+        })
+        .await;
+        hearing(&a).await;
+        hearing(&b).await;
+    }
+    a.set("k", &1).await.unwrap();
+    hold(&b, "k").await;
+    let before = drops(&b);
+    a.delete("k").await.unwrap();
+    eventually("B is told", async || b.peek::<u8>("k").is_none()).await;
+    assert_eq!(drops(&b), before);
+}
+
+#[tokio::test]
+async fn a_log_of_another_type_is_done_without() {
+    let server = RedisServer::start();
+    server.command([b"SET", LOG, b"not a stream"]);
+    let (a, b) = (join(&server).await, join(&server).await);
+    a.set("k", &1).await.unwrap();
+    hold(&b, "k").await;
+    a.delete("k").await.unwrap();
+    eventually("B is told", async || b.peek::<u8>("k").is_none()).await;
+    a.set("k", &2).await.unwrap();
+    hold(&b, "k").await;
+    server.command([b"CLIENT", b"KILL", b"TYPE", b"pubsub"]);
+    eventually("B does not trust what it holds", async || b.peek::<u8>("k").is_none()).await;
+}
+
+#[tokio::test]
+async fn the_log_is_bounded_and_goes_when_nobody_appends() {
+    let server = RedisServer::start();
+    let a = join(&server).await;
+    let keys: Vec<String> = (0..500).map(|n| format!("{n}{}", "x".repeat(1_018))).collect();
+    let keys: Vec<&str> = keys.iter().map(|key| &**key).collect();
+    for _ in 0..25 {
+        a.delete_many(&keys).await.unwrap();
+    }
+    let length = number(server.command([b"XLEN", LOG]));
+    assert!((10_000..10_500).contains(&length), "{length} frames");
+    let life = number(server.command([b"PTTL", LOG]));
+    assert!((86_000_000..=86_400_000).contains(&life), "{life} ms");
+}
+
+/// Rights that were enough before there was a log.
+#[tokio::test]
+async fn a_user_who_may_not_use_the_log_is_told_by_messages_alone() {
+    let server = RedisServer::start();
+    for (name, without) in [("append", "-xadd"), ("read", "-xrange")] {
+        let user = name.as_bytes();
+        let words: [&[u8]; 9] = [
+            b"ACL",
+            b"SETUSER",
+            user,
+            b"on",
+            b">secret",
+            b"~*",
+            b"&*",
+            b"+@all",
+            without.as_bytes(),
+        ];
+        server.command(words);
+        let url = server.url().replace("redis://", &format!("redis://{name}:secret@"));
+        let (a, b) = (join_at(url.clone()).await, join_at(url).await);
+        a.set("k", &1).await.unwrap();
+        hold(&b, "k").await;
+        a.delete("k").await.unwrap();
+        eventually("B is told", async || b.peek::<u8>("k").is_none()).await;
+        a.set("k", &2).await.unwrap();
+        hold(&b, "k").await;
+        server.command([b"CLIENT", b"KILL", b"TYPE", b"pubsub"]);
+        eventually("B does not trust what it holds", async || b.peek::<u8>("k").is_none()).await;
+    }
+}
