@@ -140,6 +140,9 @@ impl Redis {
                 (_, reply) => reply,
             });
         }
+        if replies.iter().any(is_misplaced) {
+            self.link.distrust();
+        }
         replies
     }
 
@@ -456,6 +459,15 @@ fn unexpected(value: &Value) -> Error {
         ErrorKind::Remote,
         format!("redis replied with {kind} where that cannot be"),
     )
+    .with(MISPLACED, kind)
+}
+
+/// What an error is about whose reply belongs to another question.
+const MISPLACED: &str = "reply";
+
+fn is_misplaced(reply: &Result<RemoteReply>) -> bool {
+    let misplaced = |error: &Error| error.context().iter().any(|(name, _)| *name == MISPLACED);
+    reply.as_ref().is_err_and(misplaced)
 }
 
 impl RemoteTier for Redis {

@@ -10,7 +10,7 @@ use turbocache::{Cache, WriteOptions};
 /// Puts `k` into the memory of the cache, from the remote tier.
 async fn hold(cache: &Cache, key: &str) {
     eventually("the value is in memory", async || {
-        cache.get::<u8>(key).await.unwrap();
+        cache.get::<u8>(key).await.expect("an answer");
         cache.peek::<u8>(key).is_some()
     })
     .await;
@@ -20,7 +20,7 @@ async fn hold(cache: &Cache, key: &str) {
 async fn pair(world: &World) -> [(Cache, Arc<FakeRemote>); 2] {
     let pair = [world.join().await, world.join().await];
     for key in ["k", "other"] {
-        pair[0].0.set(key, &1).await.unwrap();
+        pair[0].0.set(key, &1).await.expect("it is set");
         for (cache, _) in &pair {
             hold(cache, key).await;
         }

@@ -277,8 +277,13 @@ async fn when_the_remote_tier_fails_memory_forgets_all_the_same() {
     remote.fail();
     assert_eq!(a.delete_pattern("*").await.unwrap(), 0);
     assert_eq!(a.peek::<u8>("k"), None);
-    eventually("B is told", async || b.peek::<u8>("k").is_none()).await;
     assert!(a.engine().counters().remote_errors.value() > 0);
+    remote.heal();
+    eventually("B is told when it answers again", async || {
+        world.clock.advance(std::time::Duration::from_millis(50));
+        b.peek::<u8>("k").is_none()
+    })
+    .await;
 }
 
 #[tokio::test]

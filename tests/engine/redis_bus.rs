@@ -17,7 +17,7 @@ async fn join_at(url: String) -> Cache {
 
 async fn hold(cache: &Cache, key: &str) {
     eventually("the value is in memory", async || {
-        cache.get::<u8>(key).await.unwrap();
+        cache.get::<u8>(key).await.expect("an answer");
         cache.peek::<u8>(key).is_some()
     })
     .await;

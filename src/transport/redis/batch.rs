@@ -84,10 +84,9 @@ impl Answers {
         let mut known: VecDeque<_> = lives.clone().filter(|life| *life).map(|_| self.reply()).collect();
         let mut values = match self.reply() {
             Ok(Value::Array(values)) if values.len() == count => Ok(values.into_iter()),
-            Ok(_) => Err(Error::new(
-                ErrorKind::Remote,
-                "redis replied to MGET with something else",
-            )),
+            Ok(_) => {
+                Err(Error::new(ErrorKind::Remote, "redis replied to MGET with something else").with("reply", "of MGET"))
+            }
             Err(error) => Err(error),
         };
         lives.map(move |life| {

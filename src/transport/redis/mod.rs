@@ -40,6 +40,11 @@ impl Link {
         self.node.is_connected()
     }
 
+    /// A reply was none to what was asked: whatever comes next belongs to another question. The connection is replaced.
+    pub fn distrust(&self) {
+        self.node.distrust();
+    }
+
     /// A connection of its own that listens to a channel. Ends when the connection does, or is silent to a ping.
     pub async fn listen(
         &self,

@@ -68,6 +68,11 @@ impl Node {
         self.shared.connected.load(Ordering::Relaxed)
     }
 
+    /// The next user connects anew.
+    pub fn distrust(&self) {
+        self.shared.connections.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Executes the pipeline: one value for each command, errors of single commands among them. A connection that had
     /// ended before anything was sent is replaced, once.
     pub async fn send(&self, pipeline: &Pipeline, count: usize) -> Result<Vec<Value>> {

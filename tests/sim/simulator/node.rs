@@ -348,10 +348,15 @@ impl Process {
                 let value = world.check(|checker| checker.set_value(id, key, version, world.life()));
                 let payload = (value.0 as u64).to_le_bytes();
                 let write = write(world, &payload, key);
-                self.space(key).set(name_of(key), write, done(of_key(KeyChange::Set, key)));
+                self.space(key)
+                    .set(name_of(key), write, done(of_key(KeyChange::Set, key)));
             }
-            Call::Delete(key) => self.space(key).delete(name_of(key), done(of_key(KeyChange::Delete, key))),
-            Call::Expire(key) => self.space(key).expire(name_of(key), done(of_key(KeyChange::Expire, key))),
+            Call::Delete(key) => self
+                .space(key)
+                .delete(name_of(key), done(of_key(KeyChange::Delete, key))),
+            Call::Expire(key) => self
+                .space(key)
+                .expire(name_of(key), done(of_key(KeyChange::Expire, key))),
             Call::InvalidateTag(tag) => {
                 let fields = vec![format!("t::{}", TAGS[tag]).into()];
                 self.spaces[0].invalidate_tags(&[TAGS[tag]], done(Change::Tags { fields }));
