@@ -48,6 +48,8 @@ export function shortcutsOf(cache: api.Cache, { eagerRefresh }: api.FreshnessOpt
   return (cache as WithShortcuts)[SHORTCUTS]?.(eagerRefresh);
 }
 
+export const escapePattern: typeof api.escapePattern = client.escapePattern;
+
 export type {
   Cache,
   CacheManagerOptions,

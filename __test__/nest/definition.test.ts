@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common';
-import { DecoratorError, UnsupportedError } from 'turbocache-js';
+import { DecoratorError } from 'turbocache-js';
 import {
   TurboCache,
   TurboCacheDefaults,
@@ -112,12 +112,6 @@ describe('a mistake in a decorator is an error when the class is defined', () =>
     const error = errorOf(define);
     expect(error).toBeInstanceOf(DecoratorError);
     expect(error.message).toContain(message);
-  });
-
-  it('says so when something is not there yet', () => {
-    const error = errorOf(decorate(find, TurboCacheEvict({ pattern: 'user:*' })));
-    expect(error).toBeInstanceOf(UnsupportedError);
-    expect(error).toMatchObject({ code: 'E_TURBOCACHE_UNSUPPORTED', option: 'pattern' });
   });
 
   it('refuses methods whose type says that they answer at once', () => {

@@ -308,9 +308,7 @@ describe('what cannot be', () => {
 
   it.each(['grace', 'softTimeout', 'hardTimeout', 'eagerRefresh'])('is to wait: %s', (option) => {
     const options = { key: 'x', returns: 'value', [option]: option === 'eagerRefresh' ? 0.5 : '1s' } as const;
-    const error = errorOf(() =>
-      TurboCache(options as { returns: 'value' })({}, 'find', { value: () => 1 }),
-    );
+    const error = errorOf(() => TurboCache(options as { returns: 'value' })({}, 'find', { value: () => 1 }));
     expect(error).toMatchObject({ code: 'E_TURBOCACHE_DECORATOR', option });
   });
 

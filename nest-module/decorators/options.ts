@@ -50,7 +50,11 @@ export interface TurboCacheEvictOptions<R extends Returns = Returns> extends Ret
   tags?: TagSource;
   /** Removes every entry of the cache. */
   all?: boolean;
-  /** Glob of keys. Not yet supported: answers `E_TURBOCACHE_UNSUPPORTED`. */
+  /**
+   * Removes every key that matches a glob (see `deletePattern`). `#{…}` stands for the text that keys have in that place, and
+   * never for a wildcard; `#{class}` and the result may be used. It walks over all keys of the store: prefer tags where it is
+   * called often.
+   */
   pattern?: string;
   /**
    * - `success`: after the method, if it did not throw.

@@ -1,7 +1,7 @@
 /**
  * The place a decorator stands at: everything an error has to name, and everything a key expression may refer to.
  */
-import { DecoratorError, type TurboCacheErrorCode, UnsupportedError } from '../client';
+import { DecoratorError } from '../client';
 import { nearestNames } from '../key/nearest';
 import type { ParameterList } from '../key/parameters';
 
@@ -34,14 +34,6 @@ export interface Complaint {
 /** `@TurboCache on UsersService.find: option "key": … got …, expected …`. */
 export function decoratorError(place: Place, what: string, complaint: Complaint): DecoratorError {
   return new DecoratorError('E_TURBOCACHE_DECORATOR', ...describe(place, what, complaint));
-}
-
-/** For what is named in the documentation but not there yet. */
-export function unsupported(place: Place, what: string, complaint: Complaint): UnsupportedError {
-  return new UnsupportedError(
-    'E_TURBOCACHE_UNSUPPORTED' satisfies TurboCacheErrorCode,
-    ...describe(place, what, complaint),
-  );
 }
 
 function describe(

@@ -2,6 +2,7 @@
 import { limitKey } from '../key/limit';
 import type { KeySource } from '../key/key-source';
 import { compileKey } from '../key/key-source';
+import { compilePattern } from '../key/pattern';
 import { compileTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
 import { decorateMethod, type DecoratorFor, type Target } from '../method/decorate';
@@ -11,13 +12,13 @@ import type { Advice } from '../method/wrapper';
 import { checkOptions } from './check-options';
 import { declaredKey, keyFor } from './declared-key';
 import type { TurboCacheEvictOptions } from './options';
-import { decoratorError, type Site, unsupported } from './site';
+import { decoratorError, type Site } from './site';
 
 /**
  * Removes entries when the method has succeeded (see `when`); the promise resolves when they are gone, so that the
  * caller's next read is fresh. A failure of the cache never fails the method.
  *
- * @param options A key template, or options: `key` (one or several), `tags`, `all`, in any combination.
+ * @param options A key template, or options: `key` (one or several), `tags`, `pattern`, `all`, in any combination.
  */
 export function TurboCacheEvict<R extends Returns = 'promise'>(
   options: string | TurboCacheEvictOptions<R> = {},
@@ -103,33 +104,30 @@ async function attempt(remove: Removal, scope: Scope, call: MethodCall): Promise
 type Removal = (scope: Scope, call: MethodCall) => Promise<unknown>;
 
 function removalsOf(options: TurboCacheEvictOptions, site: Site, target: Target): Removal[] {
-  if (options.pattern !== undefined) {
-    throw unsupported(site, 'not there yet', {
-      option: 'pattern',
-      got: options.pattern,
-      expected: '`key`, `tags` or `all`',
-    });
-  }
   const tags = compileTags(options.tags, site);
   // Deletes made in one turn travel together, so there is nothing to gain from one call for all keys.
   const removals: Removal[] = keysOf(options, site, target).map(
     (keyOf) => (scope, call) => scope.cache.delete(limitKey(keyOf(call), scope.hashKeysAbove)),
   );
   if (tags !== undefined) removals.push(({ cache }, call) => cache.invalidateTags(tags.of(call)));
+  if (options.pattern !== undefined) {
+    const patternsOf = compilePattern(options.pattern, site);
+    removals.push(({ cache }, call) => Promise.all(patternsOf(call).map((pattern) => cache.deletePattern(pattern))));
+  }
   if (options.all === true) removals.push(({ cache }) => cache.clear());
   if (removals.length > 0) return removals;
   throw decoratorError(site, 'it says nothing about what to remove', {
-    expected: '`key`, `tags`, `all: true`, or @TurboCacheKey',
+    expected: '`key`, `tags`, `pattern`, `all: true`, or @TurboCacheKey',
   });
 }
 
 function keysOf(
-  { key, tags, all }: TurboCacheEvictOptions,
+  { key, tags, pattern, all }: TurboCacheEvictOptions,
   site: Site,
   target: Target,
 ): ((call: MethodCall) => string)[] {
   if (isList(key)) return key.map((source) => compileKey(source, site).of);
-  const nothingElse = tags === undefined && all !== true;
+  const nothingElse = tags === undefined && pattern === undefined && all !== true;
   return key !== undefined || (nothingElse && declaredKey(target) !== undefined) ? [keyFor(key, site, target).of] : [];
 }
 

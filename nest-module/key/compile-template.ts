@@ -19,7 +19,9 @@ export function compileTemplate(source: string, site: Site, option: string): Com
   if (template.slots.length === 0 && first === '') {
     throw decoratorError(site, 'an empty text', { option, got: source, expected: 'a template such as "user:#{id}"' });
   }
-  const parts = template.slots.map((slot, i) => compileSlot(slot, i, template, site, option));
+  const parts = template.slots.map((slot, i) =>
+    compileSlot(slot, separatorAfter(i, template, site, option), site, option),
+  );
   const of = (call: MethodCall): string => {
     let text = first;
     for (let i = 0; i < parts.length; i += 1) text += parts[i]!.textOf(call) + (others[i] ?? '');
@@ -42,15 +44,16 @@ export function parse(source: string, site: Place, option: string): Template {
   }
 }
 
-interface CompiledSlot {
+export interface CompiledSlot {
   readonly textOf: TextOf;
   readonly print: Printer;
   readonly argument: number | undefined;
 }
 
-function compileSlot(slot: Slot, index: number, template: Template, site: Site, option: string): CompiledSlot {
+/** `separator` ends the slot's text, if another slot follows. */
+export function compileSlot(slot: Slot, separator: string | undefined, site: Site, option: string): CompiledSlot {
   const { read, hasDefault, argument } = slotReader(slot, site, option);
-  const print = printerFor(separatorAfter(index, template, site, option));
+  const print = printerFor(separator);
   const mayBeMissing = slot.optional || hasDefault;
   const textOf = (call: MethodCall): string => {
     const value = read(call);
@@ -65,16 +68,24 @@ function argumentOf({ argument, print }: CompiledSlot): ArgumentSlot | undefined
 }
 
 /** Two slots need a character between them that no value shows unencoded, else `a` + `bc` and `ab` + `c` would meet. */
-function separatorAfter(index: number, { slots, literals }: Template, site: Site, option: string): string | undefined {
-  const next = slots[index + 1];
-  if (next === undefined) return undefined;
+function separatorAfter(index: number, template: Template, site: Site, option: string): string | undefined {
+  const { slots, literals } = template;
+  if (slots[index + 1] === undefined) return undefined;
   const separator = /[^\p{L}\p{N}\p{M}%~]/u.exec(literals[index + 1] ?? '')?.[0];
   if (separator !== undefined) return separator;
-  throw decoratorError(site, `nothing separates "#{${slots[index]?.text ?? ''}}" from "#{${next.text}}"`, {
-    option,
-    got: slots.map(({ text }) => `#{${text}}`).join(''),
-    expected: 'punctuation between two slots, e.g. ":"',
-  });
+  throw missesSeparator(template, index, site, option);
+}
+
+export function missesSeparator({ slots }: Template, index: number, site: Site, option: string): Error {
+  return decoratorError(
+    site,
+    `nothing separates "#{${slots[index]?.text ?? ''}}" from "#{${slots[index + 1]?.text ?? ''}}"`,
+    {
+      option,
+      got: slots.map(({ text }) => `#{${text}}`).join(''),
+      expected: 'punctuation between two slots, e.g. ":"',
+    },
+  );
 }
 
 function missing(slot: Slot, value: unknown, call: MethodCall, site: Site, option: string): Error {
