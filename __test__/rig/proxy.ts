@@ -60,6 +60,8 @@ export class FaultProxy {
   #faults: Faults = { ...HEALTHY };
   /** Connections accepted so far. */
   accepted = 0;
+  /** Requests that came so far, if the proxy reads messages. */
+  requests = 0;
 
   constructor(
     /** Where new connections go: change it for a failover. */
@@ -192,6 +194,7 @@ export class FaultProxy {
     delay: () => this.#faults.delay + Math.random() * this.#faults.jitter,
     trickle: () => this.#faults.trickle,
     catchFor: (kind, words) => {
+      if (kind === 'request') this.requests++;
       for (const fault of this.#catches) if (fault.wants(kind, words)) return fault;
       return undefined;
     },

@@ -10,7 +10,7 @@ export type Ability =
   | 'peek'
   /** The option `hardTimeout` of `getOrSet`. */
   | 'hardTimeout'
-  /** It keeps values in the memory of each process. */
+  /** What a process reads from Redis it keeps in memory. Cases are played all the same, without waiting for that. */
   | 'memory'
   /** Messages between processes. */
   | 'bus'

@@ -39,23 +39,24 @@ const frozen = {
   },
 };
 
-const deletedWhileFrozen = {
-  name: 'redis-away/delete-while-frozen',
-  title: 'Keys are deleted while Redis is frozen; then it goes on',
+/** `notices`: the process has learned that Redis does not answer before it deletes. */
+const deletedWhileFrozen = (name, title, notices) => ({
+  name: `redis-away/${name}`,
+  title,
   law: 9,
   batch: 50,
   async repeat(arena, keys) {
     const [a, b] = arena.members;
     await Promise.all(keys.map((key) => arena.held(key, 'old')));
     await arena.redis.kill('SIGSTOP');
-    await sleep(arena.quick ? 200 : 1_000);
+    if (notices) await callsInTime(a, [arena.key()], { milliseconds: 2_000, deadline: DEADLINE });
     const deletes = keys.map((key) => a.delete(key).catch(() => {}));
     await Promise.race([Promise.all(deletes), sleep(DEADLINE)]);
     await arena.redis.kill('SIGCONT');
     await Promise.all(deletes);
     return goneFor(arena, [a, b], keys);
   },
-};
+});
 
 const deletedWhileUnreachable = {
   name: 'redis-away/delete-while-unreachable',
@@ -117,4 +118,15 @@ async function goneFor(arena, members, keys) {
   );
 }
 
-export const redisAway = [down, frozen, deletedWhileFrozen, deletedWhileUnreachable, failover];
+export const redisAway = [
+  down,
+  frozen,
+  deletedWhileFrozen('delete-while-frozen', 'Keys are deleted as soon as Redis is frozen; then it goes on', false),
+  deletedWhileFrozen(
+    'delete-late-in-a-freeze',
+    'Keys are deleted when Redis has been frozen for 2 s, and the process knows it; then it goes on',
+    true,
+  ),
+  deletedWhileUnreachable,
+  failover,
+];

@@ -65,11 +65,12 @@ class Arena {
   }
 
   async start(name, env) {
-    const proxy = await this.startProxy(this.redis.port);
-    const { ttl = TTL, tags = false } = this.settings;
+    const { ttl = TTL, tags = false, isDirect = false } = this.settings;
+    const proxy = isDirect ? undefined : await this.startProxy(this.redis.port);
     const host = '127.0.0.1';
-    const url = `redis://${host}:${proxy.port}`;
-    const place = { host, port: proxy.port, url, namespace: this.#namespace, ttl, tags };
+    const { port } = proxy ?? this.redis;
+    const url = `redis://${host}:${port}`;
+    const place = { host, port, url, namespace: this.#namespace, ttl, tags };
     const member = await startMember({ system: this.system, place, proxy, env, name });
     this.#opened.push(member);
     return member;

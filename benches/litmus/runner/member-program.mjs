@@ -11,8 +11,11 @@ const cache = await system.open(orders.place);
 /** Loaders that wait for the runner, by the number of their load. */
 const held = new Map();
 const workers = new Map();
+/** What the runner has been asked, by number. */
+const questions = new Map();
+let asked = 0;
 /** What functions of the runner may keep between two calls. */
-const scope = { cache, system, place: orders.place };
+const scope = { cache, system, place: orders.place, ask };
 
 const tell = isMainThread ? (message) => process.send(message) : (message) => parentPort.postMessage(message);
 if (isMainThread) process.on('message', obey);
@@ -31,6 +34,8 @@ function obey(order) {
       return void load(order);
     case 'finish':
       return finish(order);
+    case 'told':
+      return told(order);
     case 'start worker':
       return startWorker(order.worker);
   }
@@ -59,6 +64,18 @@ function finish({ id, value, error }) {
   held.delete(id);
   if (error === undefined) loader?.resolve(value);
   else loader?.reject(new Error(error));
+}
+
+/** Asks the runner something, as a loader asks its database. */
+function ask(question) {
+  const id = ++asked;
+  tell({ event: 'ask', id, question });
+  return new Promise((resolve) => questions.set(id, resolve));
+}
+
+function told({ id, value }) {
+  questions.get(id)?.(value);
+  questions.delete(id);
 }
 
 function startWorker(number) {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /** No call may take longer before it counts as never answered. */
-export const LIMIT = 15_000;
+const LIMIT = 15_000;
 
 const PROGRAM = fileURLToPath(new URL('member-program.mjs', import.meta.url));
 const STDERR = 4_000;
@@ -51,6 +51,8 @@ export class Member {
   #tellReady;
   /** Why it is gone, once it is. */
   gone;
+  /** Answers what functions that run there `ask`. */
+  onAsk = () => undefined;
 
   constructor(name, send) {
     this.name = name;
@@ -69,9 +71,14 @@ export class Member {
     return this.#order({ what: 'call', method, args }).result;
   }
 
-  /** Runs `code` there; its source text is sent. It gets `{ cache, system, place }` first. */
+  /** Runs `code` there; its source text is sent. It gets `{ cache, system, place, ask }` first. */
   run(code, ...args) {
-    return this.#order({ what: 'run', source: code.toString(), args }).result;
+    return this.runFor(LIMIT, code, ...args);
+  }
+
+  /** The same for what takes up to `limit` milliseconds. */
+  runFor(limit, code, ...args) {
+    return this.#order({ what: 'run', source: code.toString(), args }, limit).result;
   }
 
   /**
@@ -126,7 +133,8 @@ export class Member {
     return worker;
   }
 
-  heard({ event, id, value, error, why, stderr, worker, message }) {
+  heard({ event, id, value, error, why, stderr, worker, message, question }) {
+    if (event === 'ask') return this.#send({ what: 'told', id, value: this.onAsk(question) });
     if (event === 'ready') return this.#tellReady.resolve();
     if (event === 'of worker') return this.#workers.get(worker)?.heard(message);
     if (event === 'gone') return this.#end(stderr ? `${why}: ${reasonIn(stderr)}` : why);
@@ -156,13 +164,13 @@ export class Member {
     return load;
   }
 
-  #order(order) {
+  #order(order, limit = LIMIT) {
     const id = ++this.#last;
     const what = order.method ?? order.what;
     const result = new Promise((resolve, reject) => {
       if (this.gone !== undefined) return reject(new Gone(this.gone));
-      const late = new NoAnswer(`${what} of ${this.name} was not answered within ${LIMIT / 1_000} s`);
-      const timer = setTimeout(() => reject(late), LIMIT);
+      const late = new NoAnswer(`${what} of ${this.name} was not answered within ${limit / 1_000} s`);
+      const timer = setTimeout(() => reject(late), limit);
       const settle = (then) => (value) => {
         clearTimeout(timer);
         then(value);

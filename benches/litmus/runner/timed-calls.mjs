@@ -5,7 +5,7 @@
  * `undefined` where nothing is wrong. A read may give nothing; it may not give what is old, or another key's value.
  */
 export async function callsInTime(member, keys, { milliseconds, deadline, old = null, pause = 50 }) {
-  return member.run(call, keys, { milliseconds, deadline, old, pause });
+  return member.runFor(milliseconds + 15_000, call, keys, { milliseconds, deadline, old, pause });
 }
 
 /** Runs in the member. Values are the keys themselves. */

@@ -2,6 +2,7 @@
 export const name = 'cache-manager';
 export const packages = ['cache-manager', 'keyv', '@keyv/redis'];
 export const lacks = {
+  memory: 'a process keeps in memory what it has written or loaded itself, not what it has read from Redis',
   peek: 'it has no synchronous read',
   lease: 'it has no lease between processes',
   foreign: 'it does not notice what other clients of Redis write',
