@@ -13,6 +13,7 @@ const QUICK = [
   'set-racing-load/',
   'read-racing-change/',
   'silence/bus-cut',
+  'silence/message-lost',
   'silence/reconnect-between-read-and-reply',
   'blocked-event-loop/',
   'lease/one-load-in-four-processes',
