@@ -8,6 +8,8 @@ BIN := node_modules/.bin
 # The lockfile that node_modules was installed from.
 MODULES := node_modules/.installed-lock.json
 NEST_11 := __test__/nest-11/node_modules/.installed-lock.json
+INTEGRATIONS := __test__/integrations/node_modules/.installed-lock.json
+PRISMA := __test__/integrations/node_modules/.generated/prisma/client.js
 CITIES := examples/cities/dist/.built
 # The test rig for plain Node: servers and the proxy that misbehaves.
 RIG := benches/litmus/dist/.built
@@ -24,7 +26,7 @@ demo: build $(CITIES) ## the example service on real data; REDIS=1: two services
 	@if [ -n '$(REDIS)' ]; then scripts/ensure-redis.sh; fi
 	@REDIS='$(REDIS)' node examples/cities/run.mjs
 
-test: build $(CITIES) $(NEST_11) redis ## every test of every runner
+test: build $(CITIES) $(NEST_11) $(PRISMA) redis ## every test of every runner
 	@node scripts/test.mjs $(RUNNERS)
 
 check: $(MODULES) dist/.built ## format, lint, types, layers
@@ -96,6 +98,14 @@ $(MODULES): package-lock.json
 
 $(NEST_11): __test__/nest-11/package-lock.json
 	@$(install)
+
+$(INTEGRATIONS): __test__/integrations/package-lock.json
+	@$(install)
+
+# Needs no engine, but looks for one and would download it: any file that is there keeps it from doing so.
+$(PRISMA): __test__/integrations/prisma/schema.prisma $(INTEGRATIONS)
+	@cd __test__/integrations && PRISMA_SCHEMA_ENGINE_BINARY=$$(type -P true) node_modules/.bin/prisma generate --no-hints >/dev/null
+	@touch $@
 
 define install
 cmp -s $< $@ || (cd $(<D) && npm ci)

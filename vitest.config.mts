@@ -23,7 +23,16 @@ export default defineConfig({
         test: {
           name: 'package',
           include: ['__test__/**/*.test.ts'],
-          exclude: [...RULES, '__test__/nest-11/**'],
+          exclude: [...RULES, '__test__/nest-11/**', '__test__/integrations/**'],
+          globalSetup: [file('./__test__/rig/global-setup.ts')],
+        },
+      },
+      // With the libraries of a package of their own: `make test` installs it.
+      {
+        extends: true,
+        test: {
+          name: 'integrations',
+          include: ['__test__/integrations/*/*.test.ts'],
           globalSetup: [file('./__test__/rig/global-setup.ts')],
         },
       },

@@ -15,12 +15,14 @@ const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const REPORTS = path.join(ROOT, 'target', 'test-reports');
 const MODELS = path.join(ROOT, 'tests', 'models');
 const NEST_11 = path.join(ROOT, '__test__', 'nest-11');
+const INTEGRATIONS = path.join(ROOT, '__test__', 'integrations');
 const bin = (name, folder = ROOT) => path.join(folder, 'node_modules', name);
 
 const RUNNERS = {
   cargo: () => runCargo(['test', '-p', 'turbocache', '--no-fail-fast']),
   models: runModels,
-  vitest: () => runWithReport('vitest', bin('vitest/vitest.mjs'), ['run', '--reporter=default', '--reporter=json']),
+  vitest: () => runVitest('vitest', ['rules', 'package']),
+  integrations: runIntegrations,
   'nest-11': runNest11,
 };
 
@@ -74,6 +76,18 @@ async function runModels() {
   const sum = (field) => all.reduce((total, counts) => total + counts[field], 0);
   const exitCode = all.find((counts) => counts.exitCode !== 0)?.exitCode ?? 0;
   return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped'), exitCode };
+}
+
+function runVitest(name, projects) {
+  const flags = projects.flatMap((project) => ['--project', project]);
+  return runWithReport(name, bin('vitest/vitest.mjs'), ['run', ...flags, '--reporter=default', '--reporter=json']);
+}
+
+/** With the libraries of `__test__/integrations`, whose types the root does not have. */
+async function runIntegrations() {
+  const types = await run(process.execPath, [bin('typescript/bin/tsc'), '--noEmit', '-p', INTEGRATIONS]);
+  const tests = await runVitest('integrations', ['integrations']);
+  return { ...tests, failed: tests.failed + (types.exitCode === 0 ? 0 : 1) };
 }
 
 /** The Nest tests again on Nest 11 with Jest, after a type check against Nest 11. */

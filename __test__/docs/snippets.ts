@@ -2,7 +2,7 @@
  * Type-checks code blocks as a user's compiler would: each is a module of its own that imports the package by its name. What
  * pages take for granted is declared in `context.d.ts`.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
 import { root } from './pages';
@@ -14,7 +14,20 @@ declare const db: {
   query<T = Record<string, unknown>>(sql: string, parameters?: unknown[]): Promise<T[]>;
   one<T>(sql: string, parameters?: unknown[]): Promise<T>;
 };
+/** Stands for a client that Prisma has generated. */
+interface PrismaTx {
+  $queryRawUnsafe<T = unknown>(sql: string, ...parameters: any[]): Promise<T>;
+  $executeRawUnsafe(sql: string, ...parameters: any[]): Promise<number>;
+}
+declare class PrismaService implements PrismaTx {
+  $queryRawUnsafe<T = unknown>(sql: string, ...parameters: any[]): Promise<T>;
+  $executeRawUnsafe(sql: string, ...parameters: any[]): Promise<number>;
+  $transaction<T>(work: (tx: PrismaTx) => Promise<T>): Promise<T>;
+}
 `;
+
+/** Libraries that pages speak of, and the root does not have. */
+const LIBRARIES = path.join(root, '__test__/integrations/node_modules');
 
 /** A user's compiler options: strict, with the decorators of NestJS. */
 const COMPILER: ts.CompilerOptions = {
@@ -45,6 +58,7 @@ export function compile(folder: string, snippets: readonly Snippet[]): Compiled 
   const to = path.join(root, 'target', folder);
   rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true });
+  symlinkSync(LIBRARIES, path.join(to, 'node_modules'));
   const context = path.join(to, 'context.d.ts');
   writeFileSync(context, CONTEXT);
   const sources = snippets.map(({ place, code }) => {

@@ -1,4 +1,5 @@
 /** `@TurboCacheEvict`: what the method changes is removed from the cache. */
+import { evictWhenDue } from '../eviction/when-due';
 import { limitKey } from '../key/limit';
 import type { KeySource } from '../key/key-source';
 import { compileKey } from '../key/key-source';
@@ -107,14 +108,14 @@ function removalsOf(options: TurboCacheEvictOptions, site: Site, target: Target)
   const tags = compileTags(options.tags, site);
   // Deletes made in one turn travel together, so there is nothing to gain from one call for all keys.
   const removals: Removal[] = keysOf(options, site, target).map(
-    (keyOf) => (scope, call) => scope.cache.delete(limitKey(keyOf(call), scope.hashKeysAbove)),
+    (keyOf) => (scope, call) => evictWhenDue(scope, { keys: [limitKey(keyOf(call), scope.hashKeysAbove)] }),
   );
-  if (tags !== undefined) removals.push(({ cache }, call) => cache.invalidateTags(tags.of(call)));
+  if (tags !== undefined) removals.push((scope, call) => evictWhenDue(scope, { tags: tags.of(call) }));
   if (options.pattern !== undefined) {
     const patternsOf = compilePattern(options.pattern, site);
-    removals.push(({ cache }, call) => Promise.all(patternsOf(call).map((pattern) => cache.deletePattern(pattern))));
+    removals.push((scope, call) => evictWhenDue(scope, { patterns: patternsOf(call) }));
   }
-  if (options.all === true) removals.push(({ cache }) => cache.clear());
+  if (options.all === true) removals.push((scope) => evictWhenDue(scope, { all: true }));
   if (removals.length > 0) return removals;
   throw decoratorError(site, 'it says nothing about what to remove', {
     expected: '`key`, `tags`, `pattern`, `all: true`, or @TurboCacheKey',

@@ -1,4 +1,6 @@
 /** `@TurboCachePut`: the method always runs, and its result replaces what the cache holds. */
+import { currentTransaction } from '../eviction/transaction';
+import { evictWhenDue } from '../eviction/when-due';
 import { limitKey } from '../key/limit';
 import { compileTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
@@ -58,7 +60,14 @@ function storing(
   return async (scope, call) => {
     try {
       if (condition?.(call) === false || unless?.(call) === true) return;
-      await scope.cache.set(limitKey(keyOf(call), scope.hashKeysAbove), call.result as unknown, {
+      const key = limitKey(keyOf(call), scope.hashKeysAbove);
+      const transaction = currentTransaction();
+      // What is not committed must not be read by others: the old value goes with the commit, the next read stores the new one.
+      if (transaction !== undefined) {
+        await evictWhenDue(scope, { keys: [key] }, transaction);
+        return;
+      }
+      await scope.cache.set(key, call.result as unknown, {
         ...scope.entry,
         ...(typeof ttl === 'function' ? { ttl: ttl(call) } : {}),
         ...(tagsOf === undefined ? {} : { tags: tagsOf(call) }),

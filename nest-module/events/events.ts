@@ -1,7 +1,8 @@
 /** `TurboCacheEvents`: what becomes of an event or a message once it has arrived. */
 import { Inject, Injectable } from '@nestjs/common';
 import { ConfigurationError, type TurboCacheError } from '../client';
-import { type Eviction, evict } from '../eviction/eviction';
+import type { Eviction } from '../eviction/eviction';
+import { evictWhenDue } from '../eviction/when-due';
 import { limitKey } from '../key/limit';
 import { CacheRegistry, type RegisteredCache } from '../registry/cache-registry';
 import type { CompiledRule, DomainEvent } from './rule';
@@ -86,7 +87,7 @@ export class TurboCacheEvents {
   async #evict(registered: RegisteredCache | undefined, eviction: Eviction, event: string): Promise<void> {
     if (registered === undefined) return; // Its manager failed to make it, and reported that.
     try {
-      await evict(registered, eviction);
+      await evictWhenDue(registered, eviction);
       this.#counts.evicted += 1;
     } catch (error) {
       this.#counts.failed += 1;

@@ -9,16 +9,22 @@ export interface Eviction {
   readonly keys?: readonly string[];
   /** Removes every entry that carries one of these tags. */
   readonly tags?: readonly string[];
+  /** Removes every entry whose key matches one of these globs. */
+  readonly patterns?: readonly string[];
   /** Removes every entry of the cache. */
   readonly all?: boolean;
 }
 
+/** As many as `invalidateTags` takes at once. */
+const MOST_TAGS = 64;
+
 /** Resolves when every tier has been asked; rejects when the cache refuses, e.g. a key that is too long. */
 export async function evict({ cache }: Pick<RegisteredCache, 'cache'>, eviction: Eviction): Promise<void> {
-  const { keys = [], tags = [], all = false } = eviction;
+  const { keys = [], tags = [], patterns = [], all = false } = eviction;
   // Made in one turn, so that they travel together.
   const parts: Promise<unknown>[] = keys.map((key) => cache.delete(key));
-  if (tags.length > 0) parts.push(cache.invalidateTags(tags));
+  for (let i = 0; i < tags.length; i += MOST_TAGS) parts.push(cache.invalidateTags(tags.slice(i, i + MOST_TAGS)));
+  for (const pattern of patterns) parts.push(cache.deletePattern(pattern));
   if (all) parts.push(cache.clear());
   await settled(parts);
 }
@@ -26,20 +32,22 @@ export async function evict({ cache }: Pick<RegisteredCache, 'cache'>, eviction:
 /** An eviction from outside: a message, an argument. `where` begins the error's message. */
 export function checkEviction(given: unknown, where: string): Eviction {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw wrong(where, 'eviction', given, 'an object with `keys`, `tags` or `all`');
+    throw wrong(where, 'eviction', given, 'an object with `keys`, `tags`, `patterns` or `all`');
   }
-  const { cache, keys, tags, all } = given as Record<string, unknown>;
+  const { cache, keys, tags, patterns, all } = given as Record<string, unknown>;
   if (cache !== undefined && !isText(cache)) throw wrong(where, 'cache', cache, 'the name of a cache');
   if (keys !== undefined && !isTexts(keys)) throw wrong(where, 'keys', keys, 'a list of texts');
   if (tags !== undefined && !isTexts(tags)) throw wrong(where, 'tags', tags, 'a list of texts');
+  if (patterns !== undefined && !isTexts(patterns)) throw wrong(where, 'patterns', patterns, 'a list of globs');
   if (all !== undefined && typeof all !== 'boolean') throw wrong(where, 'all', all, 'true or false');
-  if (all !== true && keys === undefined && tags === undefined) {
-    throw wrong(where, 'eviction', given, 'an object with `keys`, `tags` or `all: true`');
+  if (all !== true && keys === undefined && tags === undefined && patterns === undefined) {
+    throw wrong(where, 'eviction', given, 'an object with `keys`, `tags`, `patterns` or `all: true`');
   }
   return {
     ...(cache === undefined ? {} : { cache }),
     ...(keys === undefined ? {} : { keys }),
     ...(tags === undefined ? {} : { tags }),
+    ...(patterns === undefined ? {} : { patterns }),
     ...(all === undefined ? {} : { all }),
   };
 }

@@ -1,0 +1,81 @@
+/** The three libraries, each with what the tests do with all of them. */
+import { MikroORM, type EntityManager as MikroEntityManager } from '@mikro-orm/postgresql';
+import { EntitySchema } from '@mikro-orm/core';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { DataSource, type EntityManager } from 'typeorm';
+import {
+  mikroOrmTransactions,
+  prismaTransactions,
+  type TransactionSource,
+  typeormTransactions,
+} from 'turbocache-js/transactions';
+import { PrismaClient } from '../node_modules/.generated/prisma/client';
+import type { Run } from './bank';
+
+export interface Transaction {
+  readonly run: Run;
+  /** What a user of the library has in his hands. */
+  readonly handle: object;
+  /** A savepoint in it. */
+  nested(work: (inner: Transaction) => Promise<unknown>): Promise<unknown>;
+}
+
+export interface Library {
+  readonly source: TransactionSource;
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  query(text: string): Promise<any[]>;
+  close(): Promise<unknown>;
+}
+
+async function typeorm(url: string): Promise<Library> {
+  const dataSource = await new DataSource({ type: 'postgres', url }).initialize();
+  const of = (manager: EntityManager): Transaction => ({
+    run: (text) => manager.query(text),
+    handle: manager,
+    nested: (work) => manager.transaction((inner) => work(of(inner))),
+  });
+  return {
+    source: typeormTransactions(dataSource),
+    transaction: (work) => dataSource.transaction((manager) => work(of(manager))),
+    query: (text) => dataSource.query(text),
+    close: () => dataSource.destroy(),
+  };
+}
+
+async function mikroOrm(clientUrl: string): Promise<Library> {
+  const account = new EntitySchema({
+    name: 'Account',
+    tableName: 'account',
+    properties: { id: { type: 'integer', primary: true }, balance: { type: 'integer' } },
+  });
+  const orm = await MikroORM.init({ clientUrl, entities: [account], allowGlobalContext: true });
+  const of = (em: MikroEntityManager): Transaction => ({
+    run: (text) => em.execute(text),
+    handle: em,
+    nested: (work) => em.transactional((inner) => work(of(inner))),
+  });
+  return {
+    source: mikroOrmTransactions(orm),
+    transaction: (work) => orm.em.transactional((em) => work(of(em))),
+    query: (text) => orm.em.getConnection().execute(text),
+    close: () => orm.close(),
+  };
+}
+
+async function prisma(connectionString: string): Promise<Library> {
+  const client = new PrismaClient({ adapter: new PrismaPg({ connectionString }) });
+  type Tx = Pick<PrismaClient, '$executeRawUnsafe'>;
+  const of = (tx: Tx): Transaction => ({
+    run: (text) => tx.$executeRawUnsafe(text),
+    handle: tx,
+    nested: (work) => (tx as PrismaClient).$transaction((inner) => work(of(inner))),
+  });
+  return {
+    source: prismaTransactions(client),
+    transaction: (work) => client.$transaction((tx) => work(of(tx))),
+    query: (text) => client.$queryRawUnsafe(text),
+    close: () => client.$disconnect(),
+  };
+}
+
+export const LIBRARIES = { TypeORM: typeorm, MikroORM: mikroOrm, Prisma: prisma };

@@ -1,0 +1,1 @@
+export const CHECKED_OPTIONS = Symbol('turbocache:transactions-options');
