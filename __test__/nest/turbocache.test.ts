@@ -1,6 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { applyDecorators, Injectable, SetMetadata } from '@nestjs/common';
 import { CacheManager, type IKeyGenerator } from 'turbocache-js';
-import { TurboCache, TurboCacheDefaults, TurboCacheKey, TurboCacheModule } from 'turbocache-js/nest';
+import { cacheKey, TurboCache, TurboCacheDefaults, TurboCacheKey, TurboCacheModule } from 'turbocache-js/nest';
 import { describe, expect, it } from 'vitest';
 import { start, startWith } from './fixture';
 
@@ -265,6 +265,47 @@ describe('@TurboCache', () => {
     expect((await manager.cache('users').getEntry('a:1'))!.ttl).toBeGreaterThan(3_500_000);
     expect((await manager.cache('others').getEntry('b:3'))!.ttl).toBeLessThanOrEqual(1_000);
     expect(await manager.getMany(['a:1', 'b:3'])).toEqual([undefined, undefined]);
+  });
+
+  it('ends a long key in a digest, above the length that the module says', async () => {
+    @Injectable()
+    class Documents {
+      calls = 0;
+
+      @TurboCache('doc:#{text}')
+      async index(text: string): Promise<number> {
+        return (this.calls += 1) + 0 * text.length;
+      }
+    }
+    const { app } = await startWith([Documents], { hashKeysAbove: 128 });
+    const documents = app.get(Documents);
+    const [short, long] = ['x'.repeat(124), 'x'.repeat(125)];
+    for (const text of [short, long, `${long}y`, short, long]) await documents.index(text);
+    expect(documents.calls).toBe(3);
+    const keys = [`doc:${short}`, cacheKey('doc:#{text}', { text: long }, 128)];
+    expect(keys[1]).toMatch(/~sha256:/);
+    expect(await app.get(CacheManager).getMany(keys)).toEqual([1, 2]);
+  });
+
+  it('works through a decorator that was composed of it', async () => {
+    const CachedFor = (minutes: number) =>
+      applyDecorators(SetMetadata('cached', minutes), TurboCache({ key: 'c:#{id}:#{1}', ttl: `${minutes}m` }));
+
+    @Injectable()
+    class Users {
+      calls = 0;
+
+      @CachedFor(5)
+      async find(id: number, lang = 'en'): Promise<string> {
+        return `${id} ${lang} ${(this.calls += 1)}`;
+      }
+    }
+    const { app, failures } = await startWith([Users]);
+    const users = app.get(Users);
+    expect([await users.find(1), await users.find(1), await users.find(1, 'no')]).toEqual(['1 en 1', '1 en 1', '1 no 2']);
+    expect((await app.get(CacheManager).getEntry('c:1:no'))!.ttl).toBeGreaterThan(290_000);
+    expect(Reflect.getMetadata('cached', Users.prototype.find)).toBe(5);
+    expect(failures).toEqual([]);
   });
 
   it('gives every caller an object of his own', async () => {

@@ -1,18 +1,19 @@
 /** `@TurboCacheDefaults`: options that all cache decorators of a class share. */
 import type { FreshnessOptions } from '../client';
+import { placeOf } from '../method/place';
 import { checkOptions, FRESHNESS } from './check-options';
 import type { TurboCacheDefaultsOptions } from './options';
+import { decoratorError } from './site';
 
 const defaults = new WeakMap<object, TurboCacheDefaultsOptions>();
 
 /** Options for every cache decorator of the class and of those that extend it. A decorator's own options win. */
 export function TurboCacheDefaults(options: TurboCacheDefaultsOptions): ClassDecorator {
-  return (type) => {
-    checkOptions(options, ['cache', ...FRESHNESS], {
-      decorator: '@TurboCacheDefaults',
-      className: type.name,
-      methodName: '*',
-    });
+  return (type: unknown) => {
+    const place = placeOf('@TurboCacheDefaults', type as object, '*');
+    if (typeof type !== 'function')
+      throw decoratorError(place, 'it does not stand on a class', { expected: 'a class' });
+    checkOptions(options, ['cache', ...FRESHNESS], place);
     defaults.set(type.prototype as object, { ...options });
   };
 }

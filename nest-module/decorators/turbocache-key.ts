@@ -2,7 +2,7 @@
 import type { KeyPart, KeySource } from '../key/key-source';
 import { parseTemplate, TemplateProblem } from '../key/template';
 import type { ResultContext } from '../method/call';
-import { methodIn, placeOf } from '../method/decorate';
+import { isStatic, methodIn, placeOf } from '../method/place';
 import { isStandIn } from '../method/wrap';
 import { declareKey } from './declared-key';
 import { decoratorError, type Place } from './site';
@@ -22,11 +22,12 @@ export type TurboCacheKeyDecorator = (
  */
 export function TurboCacheKey(source?: KeySource<ResultContext>): TurboCacheKeyDecorator {
   return (prototype, key, where) => {
-    const place = placeOf('@TurboCacheKey', prototype, key ?? 'constructor');
+    const place = placeOf('@TurboCacheKey', prototype, key);
     if (key === undefined) {
       throw decoratorError(place, 'it stands on the constructor', { expected: 'a method or a parameter of a method' });
     }
     if (typeof where === 'number') {
+      if (typeof prototype === 'function') throw isStatic(place);
       declareKey({ prototype, key }).parts.push({ index: where, path: pathOf(source, place) });
       declareKey({ prototype, key }).parts.sort(byIndex);
       return;

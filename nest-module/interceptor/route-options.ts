@@ -3,7 +3,7 @@ import { SetMetadata } from '@nestjs/common';
 import { checkOptions, FRESHNESS } from '../decorators/check-options';
 import { decoratorError } from '../decorators/site';
 import type { FreshnessOptions } from '../client';
-import { placeOf } from '../method/decorate';
+import { methodIn, placeOf } from '../method/place';
 
 export interface TurboCacheRouteOptions extends FreshnessOptions {
   /** Name of a cache or a manager. @default the default manager */
@@ -20,6 +20,7 @@ const ROUTE = 'turbocache:route';
 export function TurboCacheRoute(options: TurboCacheRouteOptions | false): ClassDecorator & MethodDecorator {
   return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor) => {
     const place = placeOf('@TurboCacheRoute', target, key ?? '*');
+    if (key !== undefined) methodIn(descriptor, target, place);
     if (options !== false) check(options, place);
     SetMetadata(ROUTE, options)(target, key as string, descriptor as PropertyDescriptor);
   };
@@ -32,8 +33,9 @@ export function routeOptionsOf(type: object, handler: object): TurboCacheRouteOp
   return { ...ofController, ...ofRoute };
 }
 
-function check({ varyBy, ...options }: TurboCacheRouteOptions, place: ReturnType<typeof placeOf>): void {
-  checkOptions(options, ['cache', 'tags', ...FRESHNESS], place);
+function check(given: TurboCacheRouteOptions, place: ReturnType<typeof placeOf>): void {
+  checkOptions(given, ['cache', 'tags', 'varyBy', ...FRESHNESS], place);
+  const { varyBy } = given;
   if (varyBy === undefined || (Array.isArray(varyBy) && varyBy.every((name) => typeof name === 'string'))) return;
   throw decoratorError(place, 'not a list', { option: 'varyBy', got: varyBy, expected: 'names of request headers' });
 }

@@ -1,4 +1,5 @@
 /** Keys by hand: the same text that a decorator makes from the same template and values. */
+import { decoratorError } from '../decorators/site';
 import { MethodCall } from '../method/call';
 import { compileTemplate, parse, type TextOf } from './compile-template';
 import { DEFAULT_HASH_KEYS_ABOVE, limitKey } from './limit';
@@ -22,7 +23,8 @@ export function cacheKey(
   return limitKey(textOf(new MethodCall(values, '', [values])), hashAbove);
 }
 
-function compile(template: string): TextOf {
+function compile(template: unknown): TextOf {
+  if (typeof template !== 'string') throw notATemplate(template);
   const site = { decorator: 'cacheKey()', className: 'template', methodName: template, phase: 'before' } as const;
   const { slots } = parse(template, site, 'template');
   // Whatever names the template uses are fields of `values`.
@@ -35,4 +37,9 @@ function compile(template: string): TextOf {
 
 function fieldOfValues(name: string): ParameterName {
   return { name, index: 0, path: [name], hasDefault: false };
+}
+
+function notATemplate(got: unknown): Error {
+  const place = { decorator: 'cacheKey()', className: 'template', methodName: typeof got };
+  return decoratorError(place, 'not a template', { option: 'template', got, expected: 'a text such as "user:#{id}"' });
 }

@@ -1,11 +1,12 @@
 /** What all method decorators have in common: look at the method once, then run every call through `around`. */
 import type { Observable } from 'rxjs';
-import { decoratorError, type Phase, type Place, type Site } from '../decorators/site';
+import type { Phase, Site } from '../decorators/site';
 import { parametersOf } from '../key/parameters';
 import { bindByInjection } from '../registry/binding';
 import { declare } from '../registry/declarations';
+import { methodIn, placeOf } from './place';
 import { rememberReturns, type Returns, returnsOf } from './returns';
-import { innermost, type Method, standInFor } from './wrap';
+import { innermost, standInFor } from './wrap';
 import { type Advice, wrapperFor } from './wrapper';
 
 export interface Decoration {
@@ -65,28 +66,4 @@ export function decorateMethod<R extends Returns>({ decorator, options, compile 
     });
   };
   return decorate;
-}
-
-export function placeOf(decorator: string, prototype: object, key: string | symbol): Place {
-  const type = typeof prototype === 'function' ? prototype : (prototype as object | undefined)?.constructor;
-  return {
-    decorator,
-    className: type?.name ?? '',
-    methodName: typeof key === 'object' ? String((key as { name?: unknown }).name) : String(key),
-  };
-}
-
-/** The method in a descriptor; an error for anything else a decorator can be put on. */
-export function methodIn(descriptor: PropertyDescriptor | undefined, prototype: unknown, place: Place): Method {
-  if (typeof prototype === 'object' && prototype !== null && typeof descriptor?.value === 'function') {
-    return descriptor.value as Method;
-  }
-  const isStatic = typeof prototype === 'function' && descriptor !== undefined;
-  throw decoratorError(
-    place,
-    isStatic ? 'a static method belongs to no application' : 'it does not stand on a method',
-    {
-      expected: 'a method of a class, compiled with `experimentalDecorators`',
-    },
-  );
 }

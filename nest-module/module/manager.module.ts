@@ -1,10 +1,11 @@
 /** One manager: made from the options, registered by name, closed when the application ends. */
 import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
-import { CacheManager, ConfigurationError } from '../client';
+import { CacheManager } from '../client';
 import { DEFAULT_HASH_KEYS_ABOVE } from '../key/limit';
 import { CacheRegistry } from '../registry/cache-registry';
 import { logFailures } from '../registry/log-failures';
 import { RegistryModule } from '../registry/registry.module';
+import { checkManagerOptions } from './check-options';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type TurboCacheModuleOptions } from './module-options';
 
 /** The manager inside its own module; the outer world knows it by a token that carries its name. */
@@ -30,12 +31,12 @@ export class ManagerModule extends ConfigurableModuleClass implements OnApplicat
 }
 
 async function createManager(
-  moduleOptions: TurboCacheModuleOptions | undefined,
+  moduleOptions: TurboCacheModuleOptions,
   { name }: { name: string | undefined },
   registry: CacheRegistry,
 ): Promise<CacheManager> {
-  const { onError = logFailures(), hashKeysAbove = DEFAULT_HASH_KEYS_ABOVE, ...options } = moduleOptions ?? {};
-  checkOwnOptions(onError, hashKeysAbove);
+  checkManagerOptions(moduleOptions);
+  const { onError = logFailures(), hashKeysAbove = DEFAULT_HASH_KEYS_ABOVE, ...options } = moduleOptions;
   // Two managers of one application on one Redis must not meet: a name is a namespace.
   const manager = new CacheManager(name === undefined ? options : { namespace: name, ...options });
   try {
@@ -52,24 +53,4 @@ async function createManager(
     await manager.close();
     throw error;
   }
-}
-
-function checkOwnOptions(onError: unknown, hashKeysAbove: unknown): void {
-  if (typeof onError !== 'function') throw wrong('onError', onError, 'a function of an error and its circumstances');
-  // A digest and the readable beginning of a key make 115 characters: a lower limit would make keys longer.
-  if (typeof hashKeysAbove !== 'number' || !(hashKeysAbove >= 128)) {
-    throw wrong('hashKeysAbove', hashKeysAbove, 'a number of bytes, 128 or more');
-  }
-}
-
-function wrong(option: string, got: unknown, expected: string): ConfigurationError {
-  return new ConfigurationError(
-    'E_TURBOCACHE_OPTION',
-    `TurboCacheModule: option "${option}" is ${typeof got === 'number' ? got : typeof got}; expected ${expected}.`,
-    {
-      option,
-      got,
-      expected,
-    },
-  );
 }

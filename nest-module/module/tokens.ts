@@ -1,10 +1,13 @@
 /** Injection tokens. Texts, so that Nest's own errors about a missing one can be read. */
 import { Inject } from '@nestjs/common';
 import { CacheManager } from '../client';
+import { checkName } from './check-options';
 
 /** Token of a named cache (`forFeature`) or manager (`forRoot({ name })`); without a name, of the default manager. */
 export function getCacheToken(name?: string): string | typeof CacheManager {
-  return name === undefined ? CacheManager : `TurboCache(${name})`;
+  if (name === undefined) return CacheManager;
+  checkName('getCacheToken', name);
+  return `TurboCache(${name})`;
 }
 
 /**

@@ -1,8 +1,9 @@
 /** `TurboCacheModule`: managers by forRoot and forRootAsync, named caches by forFeature. */
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
-import { type Cache, CacheManager, ConfigurationError } from '../client';
+import type { Cache, CacheManager } from '../client';
 import { CacheRegistry } from '../registry/cache-registry';
 import { RegistryModule } from '../registry/registry.module';
+import { askFactory, checkFeatures, checkRoot, checkRootAsync } from './check-options';
 import { MANAGER, MANAGER_EXTRAS, ManagerModule } from './manager.module';
 import type { ASYNC_OPTIONS_TYPE, FeatureCache, OPTIONS_TYPE, TurboCacheModuleExtras } from './module-options';
 import { getCacheToken, managerToken } from './tokens';
@@ -11,12 +12,18 @@ import { getCacheToken, managerToken } from './tokens';
 export class TurboCacheModule {
   /** A manager with these options. Without `name` it is the default one; every further one needs a name of its own. */
   static forRoot(options: typeof OPTIONS_TYPE = {}): DynamicModule {
+    checkRoot(options);
     return managerModule(ManagerModule.forRoot(options), options);
   }
 
   /** The same with options that another provider makes: `useFactory` (+ `inject`), `useClass` or `useExisting`, `imports`. */
   static forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
-    return managerModule(ManagerModule.forRootAsync(options), options);
+    checkRootAsync(options);
+    const { useClass, useExisting, ...others } = options;
+    const factory = useExisting ?? useClass;
+    if (factory === undefined) return managerModule(ManagerModule.forRootAsync(options), options);
+    const asked = { ...others, inject: [factory], useFactory: askFactory } as typeof ASYNC_OPTIONS_TYPE;
+    return managerModule(ManagerModule.forRootAsync(asked), options, useClass === undefined ? [] : [useClass]);
   }
 
   /**
@@ -26,6 +33,7 @@ export class TurboCacheModule {
    * @param options `manager`: name of the manager they belong to. Default: the default one.
    */
   static forFeature(caches: readonly FeatureCache[], options: { manager?: string } = {}): DynamicModule {
+    checkFeatures(caches, options);
     const providers = caches.map((cache) => featureProvider(cache, options.manager));
     return {
       module: TurboCacheModule,
@@ -37,8 +45,11 @@ export class TurboCacheModule {
 }
 
 /** The manager's own module is global, so that features find it; what users inject is not, unless they ask for it. */
-function managerModule(definition: DynamicModule, { name, isGlobal = false }: TurboCacheModuleExtras): DynamicModule {
-  if (name !== undefined && (typeof name !== 'string' || name === '')) throw nameless(name);
+function managerModule(
+  definition: DynamicModule,
+  { name, isGlobal = false }: TurboCacheModuleExtras,
+  besides: readonly Provider[] = [],
+): DynamicModule {
   const inner = managerToken(name);
   const provide = getCacheToken(name);
   const manager: DynamicModule = {
@@ -46,6 +57,7 @@ function managerModule(definition: DynamicModule, { name, isGlobal = false }: Tu
     global: true,
     providers: [
       ...(definition.providers ?? []),
+      ...besides,
       { provide: MANAGER_EXTRAS, useValue: { name } },
       { provide: inner, useExisting: MANAGER },
     ],
@@ -65,7 +77,6 @@ function featureProvider(
   manager: string | undefined,
 ): Exclude<Provider, new (...args: never[]) => unknown> & { provide: string } {
   const { name, ...options } = typeof feature === 'string' ? { name: feature } : feature;
-  if (typeof name !== 'string' || name === '') throw nameless(name);
   return {
     provide: getCacheToken(name) as string,
     inject: [managerToken(manager), CacheRegistry],
@@ -75,17 +86,4 @@ function featureProvider(
       return cache;
     },
   };
-}
-
-function nameless(got: unknown): ConfigurationError {
-  const expected = 'a text with at least one character';
-  return new ConfigurationError(
-    'E_TURBOCACHE_OPTION',
-    `TurboCacheModule: option "name" is ${JSON.stringify(got)}; expected ${expected}.`,
-    {
-      option: 'name',
-      got,
-      expected,
-    },
-  );
 }

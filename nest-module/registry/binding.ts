@@ -8,6 +8,7 @@
  */
 import { Inject, Optional } from '@nestjs/common';
 import type { Cache } from '../client';
+import { checkBinding } from '../module/check-options';
 import { DEFAULT_HASH_KEYS_ABOVE } from '../key/limit';
 import { type Binding, CacheRegistry } from './cache-registry';
 import type { CacheFailureHandler } from './failure';
@@ -56,6 +57,7 @@ export interface BindOptions {
  * without Nest, and for request-scoped providers that come from a factory. Gives the object back.
  */
 export function bindCache<T extends object>(instance: T, cache: Cache, options: BindOptions = {}): T {
+  checkBinding(instance, cache, options);
   const registry = new CacheRegistry();
   registry.addManager(undefined, cache, {
     onError: options.onError ?? logFailures(),
