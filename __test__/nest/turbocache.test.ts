@@ -302,7 +302,11 @@ describe('@TurboCache', () => {
     }
     const { app, failures } = await startWith([Users]);
     const users = app.get(Users);
-    expect([await users.find(1), await users.find(1), await users.find(1, 'no')]).toEqual(['1 en 1', '1 en 1', '1 no 2']);
+    expect([await users.find(1), await users.find(1), await users.find(1, 'no')]).toEqual([
+      '1 en 1',
+      '1 en 1',
+      '1 no 2',
+    ]);
     expect((await app.get(CacheManager).getEntry('c:1:no'))!.ttl).toBeGreaterThan(290_000);
     expect(Reflect.getMetadata('cached', Users.prototype.find)).toBe(5);
     expect(failures).toEqual([]);

@@ -314,7 +314,7 @@ describe('what cannot be', () => {
 
   it('is a cache that somebody else has written: the method runs, and onError is told', () => {
     const failures: unknown[] = [];
-    const other = { peek: () => 'old' } as Partial<Cache> as Cache;
+    const other = { getOrSet: () => Promise.resolve('old') } as Partial<Cache> as Cache;
     const pages = bindCache(new Pages(), other, { onError: (error) => failures.push(error.code) });
     expect(pages.render(1).words).toBe(1);
     expect(failures).toEqual(['E_TURBOCACHE_UNSUPPORTED']);
