@@ -235,7 +235,7 @@ impl Queue {
 
     fn take(&self) -> Vec<Item> {
         let mut items = self.items.lock();
-        let count = items.len().min(BATCH);
+        let count = one_batch(items.iter().take(BATCH));
         items.drain(..count).collect()
     }
 
@@ -244,6 +244,22 @@ impl Queue {
             self.idle.notify_waiters();
         }
     }
+}
+
+/// How many make one batch. Answers are judged by the state in front of their batch: who asks behind a raise goes with the
+/// next one, and sees it.
+fn one_batch<'a>(items: impl Iterator<Item = &'a Item>) -> usize {
+    let mut raised = false;
+    items
+        .take_while(|item| {
+            let fits = !raised || item.namespace.is_none();
+            raised |= matches!(
+                item.request,
+                Some(RemoteRequest::Raise { .. } | RemoteRequest::RaiseRule { .. })
+            );
+            fits
+        })
+        .count()
 }
 
 async fn run(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, queue: Arc<Queue>) {

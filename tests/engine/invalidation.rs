@@ -169,6 +169,41 @@ async fn a_load_from_before_a_clear_is_not_served_after_it() {
     }
 }
 
+/// Found by the simulator: a clear and a read in one batch, which the state in front of the clear had judged.
+#[tokio::test]
+async fn what_is_called_behind_a_clear_in_the_same_turn_sees_it() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    let (b, _) = world.join().await;
+    let tagged = WriteOptions {
+        tags: &["list"],
+        ..WriteOptions::default()
+    };
+    for way in ["root", "nested", "tags"] {
+        let (here, there) = match way {
+            "nested" => (a.nested("users"), b.nested("users")),
+            _ => (a.clone(), b.clone()),
+        };
+        there.set_with("k", "old", &tagged).await.unwrap();
+        let clear = async {
+            match way {
+                "tags" => here.invalidate_tags(&["list"]).await,
+                _ => here.clear().await,
+            }
+        };
+        let (cleared, read, set) =
+            soon(async { tokio::join!(clear, here.get::<String>("k"), here.set("new", &1)) }).await;
+        cleared.unwrap();
+        set.unwrap();
+        assert_eq!(read.unwrap(), None, "{way}");
+        assert_eq!(
+            soon(there.get::<u8>("new")).await.unwrap(),
+            Some(1),
+            "{way}: what is set behind it stays"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_load_from_before_the_invalidation_of_its_tag_is_not_served_after_it() {
     let world = World::new();

@@ -26,6 +26,8 @@ struct Incoming {
     engine: Option<mpsc::UnboundedSender<Heard>>,
     /// The store sends what is published here.
     subscribed: bool,
+    /// The next message is lost.
+    loses: bool,
     /// On their way, in order; of a `Listening` or `Lost` nobody needs a name.
     on_way: VecDeque<(Option<MessageId>, Heard)>,
 }
@@ -58,6 +60,11 @@ impl Wire {
             self.arrives(world, None, Heard::Lost);
             self.subscribe_after(world, 20 + world.server.dice[self.node].below(1_000));
         }
+    }
+
+    /// The next message is lost.
+    pub fn lose(&self) {
+        self.incoming.lock().loses = true;
     }
 
     /// Nothing passes for `time`; the subscription is lost if that is long enough to be noticed.
@@ -96,7 +103,7 @@ impl Wire {
     pub fn send_back(self: &Arc<Self>, world: &World, id: Option<MessageId>, heard: Heard) {
         {
             let mut incoming = self.incoming.lock();
-            if !incoming.subscribed {
+            if !incoming.subscribed || (id.is_some() && std::mem::take(&mut incoming.loses)) {
                 return;
             }
             incoming.on_way.push_back((id, heard));

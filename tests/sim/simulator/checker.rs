@@ -4,9 +4,10 @@
 //! Each change of a key gives it a new version in the database, and then invalidates it (or sets the new version). A
 //! value is *older* than an invalidation when its version is. The rules:
 //!
-//! - A read that begins when its node knows of an invalidation never returns an older value. A node knows of it from the
-//!   acknowledgement on when it was made there (law 1), from the message on (law 3), and a second after the acknowledgement
-//!   in any case, if it can reach the store (law 4). Also not a value that a load brings that began before (law 2).
+//! - A read that begins when its node knows of an invalidation never returns an older value. A node knows of it from the call
+//!   on when it was made there (law 1), from the message on (law 3), and a second after the acknowledgement in any case, if
+//!   it can reach the store (law 4). Also not a value that a load brings that began before (law 2).
+//! - An invalidation that failed promises nothing.
 //! - Nothing is served as fresh after its ttl, nor at all after its grace.
 //! - When nothing fails and nothing is invalidated, one load of a key runs in the whole cluster (law 6).
 //! - Every call is answered.
@@ -385,10 +386,10 @@ impl Checker {
         if let Some(heard) = [message, forgot.copied()].into_iter().flatten().find(before) {
             return Some(("law 3", heard.ms));
         }
-        let acknowledged = Some(acknowledged).filter(before)?;
-        if invalidation.node == read.node {
-            return Some(("law 1", acknowledged.ms));
+        if invalidation.node == read.node && before(&invalidation.begun) {
+            return Some(("law 1", invalidation.begun.ms));
         }
+        let acknowledged = Some(acknowledged).filter(before)?;
         let known = acknowledged.ms + BOUND;
         let reaches = self.healthy_since[read.node] <= acknowledged.ms;
         (reaches && known <= read.begun.ms).then_some(("law 4", known))

@@ -38,6 +38,17 @@ fn an_old_value_after_the_answer_breaks_law_1_in_the_same_node() {
 }
 
 #[test]
+fn an_old_value_behind_the_call_breaks_law_1_before_it_is_done() {
+    let mut checker = Checker::new(1, true);
+    let old = checker.at(1).loaded_value(0, 1, LIFE);
+    let deletion = checker.at(10).invalidate("the delete".into(), 0, vec![(0, 2)], false);
+    let early = checker.at(11).read("a read".into(), 0, 0);
+    checker.at(12).acknowledged(deletion, None);
+    checker.at(13).answered(early, Some((old, false)));
+    assert_eq!(checker.finish().len(), 1);
+}
+
+#[test]
 fn an_old_value_in_another_node_is_right_until_the_message_is_heard() {
     let Deleted { checker, old, .. } = deleted();
     assert!(read(checker, 1, 500, old).is_empty());

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use turbocache::clock::{Clock, Millis};
 use turbocache::engine::generation::GenerationTable;
-use turbocache::engine::{Engine, FillOutcome, Found, LeaseId, Lookup, Parts, Space, Write};
+use turbocache::engine::{Engine, FillOutcome, Found, LeaseId, Lookup, Parts, Space, TagOptions, Write};
 use turbocache::entry::{Lifetime, SerializerId};
 use turbocache::event::{Change, KeyChange};
 use turbocache::options::{MemoryOptions, Options};
@@ -334,13 +334,19 @@ impl Process {
     }
 
     fn change(self: &Arc<Self>, world: &Arc<World>, call: Call) {
-        let soft = matches!(call, Call::Expire(_)) && world.plan.grace > 0;
+        let soft = matches!(
+            call,
+            Call::Expire(_) | Call::InvalidateTagSoftly(_) | Call::ClearSoftly(_)
+        );
+        let soft = soft && world.plan.grace > 0;
         let id = world.invalidate(call, self.node, soft);
         let done = |change| self.done(world, call, id, change);
-        let of_key = |how, key: Key| Change::Key {
-            how,
-            path: PATHS[namespace_of(key)].into(),
-            key: name_of(key).into(),
+        let of_key = |how, key: Key| {
+            Some(Change::Key {
+                how,
+                path: PATHS[namespace_of(key)].into(),
+                key: name_of(key).into(),
+            })
         };
         match call {
             Call::Set(key) => {
@@ -359,12 +365,27 @@ impl Process {
                 .expire(name_of(key), done(of_key(KeyChange::Expire, key))),
             Call::InvalidateTag(tag) => {
                 let fields = vec![format!("t::{}", TAGS[tag]).into()];
-                self.spaces[0].invalidate_tags(&[TAGS[tag]], done(Change::Tags { fields }));
+                self.spaces[0].invalidate_tags(&[TAGS[tag]], done(Some(Change::Tags { fields })));
             }
             Call::Clear(namespace) => {
                 let path = PATHS[namespace].into();
-                self.spaces[namespace].clear(done(Change::Clear { path }));
+                self.spaces[namespace].clear(done(Some(Change::Clear { path })));
             }
+            Call::InvalidateTagSoftly(tag) => {
+                let options = TagOptions {
+                    soft: true,
+                    ..TagOptions::default()
+                };
+                self.spaces[0].invalidate_tags_with(&[TAGS[tag]], options, done(None));
+            }
+            Call::InvalidateAll => {
+                let options = TagOptions {
+                    all: true,
+                    ..TagOptions::default()
+                };
+                self.spaces[0].invalidate_tags_with(&TAGS, options, done(None));
+            }
+            Call::ClearSoftly(namespace) => self.spaces[namespace].clear_softly(done(None)),
             Call::Get(_) | Call::Peek(_) | Call::GetOrSet(..) | Call::Refresh(..) => {}
         }
     }
@@ -374,12 +395,12 @@ impl Process {
         world: &Arc<World>,
         call: Call,
         id: InvalidationId,
-        change: Change,
+        change: Option<Change>,
     ) -> Box<dyn FnOnce(turbocache::Result<bool>) + Send> {
         self.unless_dead(world, move |process, world, result: turbocache::Result<bool>| {
             world.note(|| format!("     node {} {call:?} is done: {}", process.node, result.is_ok()));
             if result.is_ok() {
-                world.acknowledged(id, process.node, &change);
+                world.acknowledged(id, process.node, change.as_ref());
             }
         })
     }

@@ -23,7 +23,8 @@ pub enum LoaderEnding {
     Cancelled,
 }
 
-/// What a caller does.
+/// What a caller does. Deletion by pattern is not here: it looks through the memory on a thread of its own, whose time is
+/// not virtual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
     Get(Key),
@@ -35,8 +36,12 @@ pub enum Call {
     Delete(Key),
     Expire(Key),
     InvalidateTag(usize),
+    InvalidateTagSoftly(usize),
+    /// What carries both tags.
+    InvalidateAll,
     /// Of a namespace.
     Clear(usize),
+    ClearSoftly(usize),
 }
 
 /// What goes wrong.
@@ -46,6 +51,8 @@ pub enum Fault {
     Hole { node: usize, time: u64 },
     /// Nothing passes to this node on its subscription.
     BusHole { node: usize, time: u64 },
+    /// The next message to this node is lost, and nothing else is.
+    Lose { node: usize },
     /// The node's connections are closed by the other side.
     Reset { node: usize },
     /// The process dies, and another one takes its place.
@@ -177,9 +184,13 @@ enum Kind {
     Delete,
     Expire,
     InvalidateTag,
+    InvalidateTagSoftly,
+    InvalidateAll,
     Clear,
+    ClearSoftly,
     Hole,
     BusHole,
+    Lose,
     Reset,
     Crash,
     ClockStep,
@@ -191,7 +202,7 @@ enum Kind {
 
 impl Kind {
     /// Some of them more often.
-    const CALLS: [Kind; 13] = [
+    const CALLS: [Kind; 16] = [
         Kind::Get,
         Kind::Get,
         Kind::Peek,
@@ -204,11 +215,15 @@ impl Kind {
         Kind::Delete,
         Kind::Expire,
         Kind::InvalidateTag,
+        Kind::InvalidateTagSoftly,
+        Kind::InvalidateAll,
         Kind::Clear,
+        Kind::ClearSoftly,
     ];
-    const FAULTS: [Kind; 9] = [
+    const FAULTS: [Kind; 10] = [
         Kind::Hole,
         Kind::BusHole,
+        Kind::Lose,
         Kind::Reset,
         Kind::Crash,
         Kind::ClockStep,
@@ -232,9 +247,13 @@ impl Kind {
             Kind::Delete => call(Call::Delete(key)),
             Kind::Expire => call(Call::Expire(key)),
             Kind::InvalidateTag => call(Call::InvalidateTag(dice.below(2) as usize)),
+            Kind::InvalidateTagSoftly => call(Call::InvalidateTagSoftly(dice.below(2) as usize)),
+            Kind::InvalidateAll => call(Call::InvalidateAll),
             Kind::Clear => call(Call::Clear(dice.below(2) as usize)),
+            Kind::ClearSoftly => call(Call::ClearSoftly(dice.below(2) as usize)),
             Kind::Hole => Act::Fault(Fault::Hole { node, time }),
             Kind::BusHole => Act::Fault(Fault::BusHole { node, time }),
+            Kind::Lose => Act::Fault(Fault::Lose { node }),
             Kind::Reset => Act::Fault(Fault::Reset { node }),
             Kind::Crash => Act::Fault(Fault::Crash { node, time }),
             Kind::ClockStep => Act::Fault(Fault::ClockStep {

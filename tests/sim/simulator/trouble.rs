@@ -34,6 +34,11 @@ pub fn befall(world: &Arc<World>, fault: Fault) {
             let until = &mut world.server.weather.lock().bus_hole_until[node];
             *until = (*until).max(now + time);
         }
+        Fault::Lose { node } => {
+            if let Some(wire) = world.nodes[node].wire() {
+                wire.lose();
+            }
+        }
         Fault::Reset { node } => {
             world.nodes[node].with_link(|link| link.reset());
             troubled(world, node, 0);

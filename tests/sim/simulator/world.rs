@@ -279,13 +279,13 @@ impl World {
     }
 
     /// It has returned. The message that tells the others was published before.
-    pub fn acknowledged(&self, id: InvalidationId, node: usize, change: &Change) {
+    pub fn acknowledged(&self, id: InvalidationId, node: usize, change: Option<&Change>) {
         let messages = self
             .told
             .lock()
             .messages
             .iter()
-            .rposition(|told| told.0 == node && told.1.contains(change));
+            .rposition(|told| told.0 == node && change.is_some_and(|change| told.1.contains(change)));
         self.check(|checker| checker.acknowledged(id, messages.map(MessageId)));
     }
 
@@ -306,8 +306,11 @@ fn touches(call: Call, key: Key) -> bool {
     use crate::simulator::node::{namespace_of, tags_of};
     match call {
         Call::Set(of) | Call::Delete(of) | Call::Expire(of) => of == key,
-        Call::InvalidateTag(tag) => tags_of(key).contains(&crate::simulator::node::TAGS[tag]),
-        Call::Clear(namespace) => namespace == 0 || namespace == namespace_of(key),
+        Call::InvalidateTag(tag) | Call::InvalidateTagSoftly(tag) => {
+            tags_of(key).contains(&crate::simulator::node::TAGS[tag])
+        }
+        Call::InvalidateAll => tags_of(key).len() == crate::simulator::node::TAGS.len(),
+        Call::Clear(namespace) | Call::ClearSoftly(namespace) => namespace == 0 || namespace == namespace_of(key),
         Call::Get(_) | Call::Peek(_) | Call::GetOrSet(..) | Call::Refresh(..) => false,
     }
 }
