@@ -1,5 +1,6 @@
 /** Keys that `@TurboCacheKey` declares beside the method, for all cache decorators above it. */
 import { type CompiledKey, compileKey, defaultKey, type KeyPart, type KeySource } from '../key/key-source';
+import { CONTEXT, INFO, nestParameters } from '../key/nest-parameters';
 import type { Target } from '../method/decorate';
 import type { ResultContext } from '../method/call';
 import { decoratorError, type Site } from './site';
@@ -33,5 +34,21 @@ export function keyFor(own: KeySource<ResultContext> | undefined, site: Site, ta
     });
   }
   const source = own ?? beside?.source;
-  return source === undefined ? defaultKey(site, beside?.parts) : compileKey(source, site);
+  if (source !== undefined) return compileKey(source, site);
+  if (beside === undefined) refuseContext(site, target);
+  return defaultKey(site, beside?.parts);
+}
+
+/** The context of a request tells users apart, and is no data: whether it counts is for the method's author to say. */
+function refuseContext(site: Site, { prototype, key }: Target): void {
+  const found = nestParameters(prototype, key).find(({ kind }) => kind === CONTEXT || kind === INFO);
+  if (found === undefined) return;
+  const what =
+    found.kind === CONTEXT
+      ? 'the context of GraphQL, or the response of HTTP'
+      : 'the info of GraphQL, or the next handler of HTTP';
+  throw decoratorError(site, `parameter ${found.index} is ${what}, which is no part of a key`, {
+    option: 'key',
+    expected: 'a `key`, or @TurboCacheKey() on the parameters that count',
+  });
 }
