@@ -68,7 +68,7 @@ export class TurboCacheLoader<Id, Value> {
     const { key, load } = this.#options;
     const byKey = new Map(ids.map((id) => [key(id), id]));
     const failed = new Map<string, Error>();
-    let loadFailed = false;
+    const outcome = { failed: false };
     const loadMissing = async (keys: string[]): Promise<Map<string, Value>> => {
       try {
         const loaded = new Map<string, Value>();
@@ -80,7 +80,7 @@ export class TurboCacheLoader<Id, Value> {
         });
         return loaded;
       } catch (error) {
-        loadFailed = true;
+        outcome.failed = true;
         throw error;
       }
     };
@@ -89,7 +89,7 @@ export class TurboCacheLoader<Id, Value> {
       const values = await this.#cache.getOrSetMany<Value>(keys, loadMissing, this.#entry);
       return keys.map((each, index) => failed.get(each) ?? (values[index] as Value));
     } catch (error) {
-      if (loadFailed) throw error;
+      if (outcome.failed) throw error;
       // A cache that fails does not fail the query.
       const values = await loadMissing(keys);
       return keys.map((each) => failed.get(each) ?? (values.get(each) as Value));
