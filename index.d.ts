@@ -243,6 +243,10 @@ export interface CacheStats {
     replayed: number;
     /** How often something was found to be missing. */
     gaps: number;
+    /** Changes that Redis has missed, and that wait to be made good when it answers again. */
+    missed: number;
+    /** Such changes that were made good. */
+    recovered: number;
     /** How often all that was held was dropped, because nobody knew what was missing, or Redis did not answer. */
     drops: number;
   };

@@ -15,6 +15,7 @@ use crate::engine::load_table::{Load, Phase, Table, Waiter};
 use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::BatchState;
 use crate::engine::read::ReadAnswer;
+use crate::engine::recovery::Before;
 use crate::entry::{Entry, LoadTime, SerializerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Change;
@@ -203,6 +204,7 @@ impl Engine {
             // Since the remote read somebody may have stored a value.
             unless_value: !insist,
         };
+        let before = self.recovery.before(&namespace, key.user_key(&namespace.full_path));
         let engine = Arc::clone(self);
         let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
@@ -212,7 +214,7 @@ impl Engine {
                 Ok(RemoteReply::Granted) if !wanted => engine.unlease(key, token),
                 _ if !wanted => {}
                 Ok(RemoteReply::Granted) => engine.granted(id, token, state),
-                Ok(RemoteReply::Value(Some(stored))) => engine.found_instead(id, stored, state),
+                Ok(RemoteReply::Value(Some(stored))) => engine.found_instead(id, stored, state, before),
                 Ok(RemoteReply::Held) => engine.held_elsewhere(id),
                 Ok(_) => engine.lead(id, None),
                 Err(_) => {
@@ -256,7 +258,7 @@ impl Engine {
     }
 
     /// Another process has stored the value while the lease was asked for.
-    fn found_instead(self: &Arc<Self>, id: LeaseId, stored: Stored, state: &BatchState) {
+    fn found_instead(self: &Arc<Self>, id: LeaseId, stored: Stored, state: &BatchState, before: Option<Before>) {
         let (namespace, key, capture, serializer) = {
             let table = self.loads.table.lock();
             let Some(load) = table.get(id) else { return };
@@ -273,6 +275,7 @@ impl Engine {
             .filter(|envelope| envelope.tags.is_empty() || envelope.born == state.counter)
             .and_then(|envelope| self.entry_of(&namespace, &envelope, &stored, capture.stamp))
             .filter(|entry| entry.is_fresh(self.clock.now()))
+            .filter(|entry| !self.recovery.refuses(before, &namespace, &key, entry.tags.as_deref()))
             .and_then(|entry| {
                 let keepable = self.fill_memory(&namespace, &key, capture, &entry);
                 let found = self.judge(&namespace, entry, capture, true)?;

@@ -19,6 +19,8 @@ mod outbox;
 mod purges;
 mod raised;
 mod read;
+mod recovery;
+mod replay;
 mod space;
 mod tags;
 mod voice;
@@ -46,6 +48,7 @@ use generation::GenerationTable;
 use inbound::Inbound;
 use namespaces::{Namespace, Namespaces};
 use outbox::{BatchState, Outbox};
+use recovery::Recovery;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tags::TagFloors;
@@ -105,6 +108,7 @@ pub struct Engine {
     /// Incarnation and counter of the namespace state as last seen: what an unconditional write is stamped with.
     last_state: parking_lot::Mutex<(u64, u64)>,
     voice: Arc<Voice>,
+    recovery: Arc<Recovery>,
     inbound: Inbound,
     closed: AtomicBool,
     /// Much of the memory tier has become worthless: time for a sweep.
@@ -128,9 +132,15 @@ impl Engine {
         } = parts;
         let table = GenerationTable::new(random.next());
         let voice = Arc::new(Voice::new(random.next()));
+        let recovery = Arc::<Recovery>::default();
         let engine = Arc::new(Engine {
             table,
-            outbox: Outbox::start(remote, bus.is_there().then(|| Arc::clone(&voice)), &runtime),
+            outbox: Outbox::start(
+                remote,
+                bus.is_there().then(|| Arc::clone(&voice)),
+                Arc::clone(&recovery),
+                &runtime,
+            ),
             namespaces: Namespaces::new(root),
             tags: TagFloors::default(),
             reads: Flights::default(),
@@ -138,6 +148,7 @@ impl Engine {
             counters: Counters::default(),
             last_state: parking_lot::Mutex::default(),
             voice,
+            recovery,
             inbound: Inbound::default(),
             closed: AtomicBool::new(false),
             cleared: Arc::default(),
@@ -151,6 +162,7 @@ impl Engine {
         });
         engine.learn_state();
         engine.start_listening();
+        engine.start_recovering();
         engine.start_housekeeping();
         Ok(engine)
     }
@@ -188,6 +200,11 @@ impl Engine {
     /// Whether it hears the bus: from then on what others do is known here.
     pub fn hears_bus(&self) -> bool {
         self.inbound.is_heard()
+    }
+
+    /// Changes that the remote tier has missed, and that wait to be made good.
+    pub fn missed_changes(&self) -> usize {
+        self.recovery.len()
     }
 
     /// Entries and bytes of the memory tier.

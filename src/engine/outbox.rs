@@ -8,6 +8,7 @@
 //! ends with what the others must know of its changes: when a change is answered, they have been told.
 
 use crate::engine::namespaces::Namespace;
+use crate::engine::recovery::Recovery;
 use crate::engine::voice::{Speech, Voice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Change, LogId};
@@ -107,10 +108,15 @@ thread_local! {
 
 impl Outbox {
     /// Starts the queue's task on the runtime; it ends when the outbox is dropped and the queue is empty. Without a voice
-    /// nobody is told.
-    pub fn start(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, runtime: &Handle) -> Self {
+    /// nobody is told. The recovery is told when the remote tier answers.
+    pub fn start(
+        remote: Arc<dyn RemoteTier>,
+        voice: Option<Arc<Voice>>,
+        recovery: Arc<Recovery>,
+        runtime: &Handle,
+    ) -> Self {
         let queue = Arc::new(Queue::default());
-        runtime.spawn(run(Arc::clone(&remote), voice, Arc::clone(&queue)));
+        runtime.spawn(run(Arc::clone(&remote), voice, recovery, Arc::clone(&queue)));
         Self { remote, queue }
     }
 
@@ -262,7 +268,7 @@ fn one_batch<'a>(items: impl Iterator<Item = &'a Item>) -> usize {
         .count()
 }
 
-async fn run(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, queue: Arc<Queue>) {
+async fn run(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, recovery: Arc<Recovery>, queue: Arc<Queue>) {
     let mut in_flight = FuturesUnordered::new();
     loop {
         while in_flight.len() < remote.batches_in_flight() {
@@ -276,11 +282,8 @@ async fn run(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, queue: Arc<
                 break;
             }
             // Polled in the order of pushing: the batches reach the remote tier's connection in that order.
-            in_flight.push(execute(
-                &*remote,
-                Batch::new(batch, voice.as_deref(), remote.state()),
-                &queue,
-            ));
+            let batch = Batch::new(batch, voice.as_deref(), remote.state());
+            in_flight.push(execute(&*remote, batch, &recovery, &queue));
         }
         tokio::select! {
             biased;
@@ -333,7 +336,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-async fn execute(remote: &dyn RemoteTier, batch: Batch<'_>, queue: &Queue) {
+async fn execute(remote: &dyn RemoteTier, batch: Batch<'_>, recovery: &Recovery, queue: &Queue) {
     let Batch {
         requests,
         fields,
@@ -368,6 +371,9 @@ async fn execute(remote: &dyn RemoteTier, batch: Batch<'_>, queue: &Queue) {
         if catch_unwind(AssertUnwindSafe(|| done(&state, reply))).is_err() {
             tracing::error!("the receiver of an answer panicked");
         }
+    }
+    if state.incarnation != 0 && recovery.is_pending() {
+        recovery.answered.notify_one();
     }
     queue.leave(count);
 }

@@ -7,6 +7,7 @@ use crate::engine::flights::Joined;
 use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::BatchState;
 use crate::engine::raised::{Rule, soft_field, together_field};
+use crate::engine::recovery::Before;
 use crate::engine::tags::Verdict;
 use crate::engine::{Engine, with_memory_key};
 use crate::entry::{Entry, LoadTime, SerializerId, Stamp, TagSet};
@@ -133,6 +134,7 @@ impl Engine {
         let request = RemoteRequest::Read {
             key: remote_key.clone(),
         };
+        let before = self.recovery.before(namespace, key);
         let (engine, owned, key) = (Arc::clone(self), Arc::clone(namespace), Box::<str>::from(key));
         let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
@@ -160,6 +162,7 @@ impl Engine {
                 capture,
                 flight,
                 born,
+                before,
             };
             match stored.and_then(|stored| engine.open_envelope(&landing, stored, state)) {
                 None => landing.land(&engine, None),
@@ -184,6 +187,7 @@ impl Engine {
         let request = RemoteRequest::ReadBytes {
             key: remote_key.clone(),
         };
+        let before = self.recovery.before(namespace, key);
         let (engine, owned) = (Arc::clone(self), Arc::clone(namespace));
         let answered = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
@@ -199,7 +203,10 @@ impl Engine {
             let envelope = stored.as_ref().and_then(|stored| engine.decode(&remote_key, stored));
             let valid = envelope.filter(|envelope| {
                 let stands = envelope.lifetime.grace > 0 || !state.softens(&owned, envelope.born);
-                stands && state.allows(&owned, envelope.incarnation, envelope.born)
+                stands
+                    && state.allows(&owned, envelope.incarnation, envelope.born)
+                    // One with tags is read as usual.
+                    && !engine.recovery.refuses(before, &owned, remote_key.user_key(&owned.full_path), None)
             });
             match valid {
                 Some(envelope) if envelope.lifetime.grace > 0 || !envelope.tags.is_empty() => {
@@ -241,6 +248,12 @@ impl Engine {
         let mut entry = self.entry_of(&at.namespace, &envelope, &stored, at.capture.stamp)?;
         if state.softens(&at.namespace, envelope.born) {
             entry = entry.softened(self.clock.now())?;
+        }
+        if self
+            .recovery
+            .refuses(at.before, &at.namespace, &at.key, entry.tags.as_deref())
+        {
+            return None;
         }
         let doubts = match &entry.tags {
             // Nothing at all was raised since it was born.
@@ -413,6 +426,8 @@ struct Landing {
     capture: Capture,
     flight: u64,
     born: (u64, u64),
+    /// What the remote tier had missed when it was asked.
+    before: Option<Before>,
 }
 
 impl Landing {

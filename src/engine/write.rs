@@ -7,6 +7,7 @@ use crate::engine::generation::SlotGuard;
 use crate::engine::namespaces::{Namespace, tag_field};
 use crate::engine::outbox::BatchState;
 use crate::engine::raised::{Raised, Rule, TagOptions, soft_clear_field, soft_field};
+use crate::engine::recovery::Missed;
 use crate::engine::tags::Verdict;
 use crate::engine::{Engine, with_memory_key};
 use crate::entry::{Entry, Lifetime, LoadTime, Stamp};
@@ -100,6 +101,14 @@ impl Engine {
                 }
             }
             engine.saw_state(state);
+            let (namespace, key, generation) = (&task.namespace, &task.key, task.generation);
+            match &reply {
+                Ok(_) => engine.recovery.changed(namespace, key, generation, Missed::Value),
+                Err(_) => {
+                    let keep = engine.is_current(&engine.table.lock(task.slot), &task);
+                    engine.missed_key(namespace, key, generation, Missed::Value, keep);
+                }
+            }
             engine.wrote(reply.map(|_| true), done);
         });
         self.push_change(request, Some(&namespace), change, finish)
@@ -167,12 +176,20 @@ impl Engine {
         memory: impl FnOnce(&Engine, &[u8]) -> bool,
     ) {
         let slot = self.table.key_slot(namespace.id, key);
-        let engine = Arc::clone(self);
+        let (engine, owned, name) = (Arc::clone(self), Arc::clone(namespace), Box::<str>::from(key));
+        let missed = match how {
+            KeyChange::Expire => Missed::Expiry,
+            KeyChange::Set | KeyChange::Delete => Missed::Value,
+        };
         let guard = self.table.lock(slot);
         let held = with_memory_key(namespace, key, |key| memory(self, key));
-        guard.bump();
+        let generation = guard.bump();
         let finish = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
+            match &reply {
+                Ok(_) => engine.recovery.changed(&owned, &name, generation, missed),
+                Err(_) => engine.missed_key(&owned, &name, generation, missed, false),
+            }
             let there = reply.map(|reply| held || matches!(reply, RemoteReply::Done(true)));
             engine.wrote(there, done);
         });
@@ -280,7 +297,7 @@ impl Engine {
         local: impl FnOnce(&Engine) + Send + 'static,
         change: Change,
     ) {
-        let engine = Arc::clone(self);
+        let (engine, missed, told) = (Arc::clone(self), request.clone(), change.clone());
         let finish = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {
             if engine.outbox.is_remote() {
                 local(&engine);
@@ -288,7 +305,10 @@ impl Engine {
             match &reply {
                 Ok(RemoteReply::State(state)) => engine.saw_incarnation(state.incarnation, state.counter),
                 Ok(_) => {}
-                Err(_) => engine.counters.remote_errors.add(),
+                Err(_) => {
+                    engine.counters.remote_errors.add();
+                    engine.missed_raise(&missed, &told);
+                }
             }
             done(reply.map(|_| true));
         });
@@ -310,7 +330,8 @@ impl Engine {
     }
 }
 
-fn of_key(how: KeyChange, namespace: &Namespace, key: &str) -> Change {
+/// A change of one key.
+pub(super) fn of_key(how: KeyChange, namespace: &Namespace, key: &str) -> Change {
     Change::Key {
         how,
         path: namespace.path.clone(),

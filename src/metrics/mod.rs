@@ -47,6 +47,10 @@ pub struct Counters {
     pub events_replayed: Counter,
     /// How often something was missing that the log had to be asked for.
     pub bus_gaps: Counter,
+    /// Changes that the remote tier had missed, and that were made good.
+    pub recovered: Counter,
+    /// How often it had missed more than can be remembered, so that everything was cleared.
+    pub recovery_folds: Counter,
     /// How often everything held was dropped, because nobody knew what was missing, or for too long.
     pub bus_drops: Counter,
 }

@@ -14,6 +14,7 @@ mod invalidation;
 mod leases;
 mod memory_only;
 mod memory_tier;
+mod recovery;
 mod redis_bus;
 mod redis_down;
 mod redis_hostile;

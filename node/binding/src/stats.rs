@@ -43,6 +43,8 @@ struct Invalidations {
     replayed: u64,
     gaps: u64,
     drops: u64,
+    missed: u64,
+    recovered: u64,
 }
 
 /// The counters of an engine.
@@ -79,6 +81,8 @@ pub fn json(engine: &Engine) -> String {
             replayed: counters.events_replayed.value(),
             gaps: counters.bus_gaps.value(),
             drops: counters.bus_drops.value(),
+            missed: engine.missed_changes() as u64,
+            recovered: counters.recovered.value(),
         },
     };
     serde_json::to_string(&stats).unwrap_or_default()

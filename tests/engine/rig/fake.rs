@@ -12,6 +12,7 @@ use turbocache::error::{Error, ErrorKind};
 use turbocache::tier::{RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies};
 
 type Matches = Box<dyn Fn(&RemoteRequest) -> bool + Send>;
+type Instead = Box<dyn Fn(&RemoteRequest) -> Option<RemoteReply> + Send>;
 type Lie = Box<dyn Fn(&RemoteRequest, RemoteReply) -> Option<RemoteReply> + Send>;
 
 /// Which batch is held, whom to tell that it is there, and who says that it may go on.
@@ -26,6 +27,7 @@ pub struct FakeRemote {
     model: Arc<Model>,
     hold: Mutex<Option<Hold>>,
     lie: Mutex<Option<Lie>>,
+    instead: Mutex<Option<Instead>>,
     failing: AtomicBool,
     pub batches: AtomicU64,
 }
@@ -56,6 +58,7 @@ impl FakeRemote {
             model,
             hold: Mutex::default(),
             lie: Mutex::default(),
+            instead: Mutex::default(),
             failing: AtomicBool::new(false),
             batches: AtomicU64::new(0),
         }
@@ -79,6 +82,11 @@ impl FakeRemote {
     /// From now on replies are what `lie` makes of them; `None` is a failure.
     pub fn lie(&self, lie: impl Fn(&RemoteRequest, RemoteReply) -> Option<RemoteReply> + Send + 'static) {
         *self.lie.lock() = Some(Box::new(lie));
+    }
+
+    /// From now on requests are answered so; `None` is a failure.
+    pub fn instead(&self, answer: impl Fn(&RemoteRequest) -> Option<RemoteReply> + Send + 'static) {
+        *self.instead.lock() = Some(Box::new(answer));
     }
 
     /// From now on nothing reaches the store.
@@ -112,6 +120,9 @@ impl FakeRemote {
         let failed = || Error::new(ErrorKind::Remote, "the fake fails");
         if self.failing.load(Ordering::SeqCst) {
             return Err(failed());
+        }
+        if let Some(instead) = &*self.instead.lock() {
+            return instead(request).ok_or_else(failed);
         }
         match &*self.lie.lock() {
             None => Ok(self.model.apply(request)),
