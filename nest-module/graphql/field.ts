@@ -6,7 +6,8 @@ import { canonical } from '../key/canonical';
 import { ARGS, CONTEXT, nestParameters, PARENT } from '../key/nest-parameters';
 import { follow } from '../key/path';
 import type { CallContext } from '../method/call';
-import { placeOf, type TurboCacheMethodDecorator } from '../method/decorate';
+import type { TurboCacheMethodDecorator } from '../method/decorate';
+import { placeOf } from '../method/place';
 
 export interface TurboCacheFieldOptions extends Omit<TurboCacheOptions, 'key' | 'returns'> {
   /** Path to what tells parents of the type apart. @default 'id' */
