@@ -7,7 +7,7 @@ use crate::codec::serializer::Serializer;
 use crate::engine::{Engine, Parts, Space};
 use crate::entry::Lifetime;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{CompressionOptions, Eviction, Freshness, Options, RedisOptions};
+use crate::options::{CompressionOptions, Eviction, Freshness, Options, RedisOptions, SentinelOptions};
 use crate::tier::RemoteTier;
 use crate::{key, runtime};
 use std::sync::Arc;
@@ -63,7 +63,27 @@ impl CacheBuilder {
     #[must_use]
     pub fn redis(mut self, url: impl Into<String>) -> Self {
         self.options.redis = Some(RedisOptions {
-            url: url.into(),
+            url: Some(url.into()),
+            ..RedisOptions::default()
+        });
+        self
+    }
+
+    /// A Redis Cluster as the remote tier: addresses of some of its nodes.
+    #[must_use]
+    pub fn redis_cluster(mut self, nodes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.options.redis = Some(RedisOptions {
+            cluster: Some(nodes.into_iter().map(Into::into).collect()),
+            ..RedisOptions::default()
+        });
+        self
+    }
+
+    /// The master that Sentinels watch as the remote tier.
+    #[must_use]
+    pub fn redis_sentinel(mut self, sentinel: SentinelOptions) -> Self {
+        self.options.redis = Some(RedisOptions {
+            sentinel: Some(sentinel),
             ..RedisOptions::default()
         });
         self
@@ -142,6 +162,7 @@ impl CacheBuilder {
 
 /// The real parts that these options ask for.
 pub fn parts(options: &Options, runtime: Handle) -> Result<Parts> {
+    options.validate()?;
     let mut parts = Parts::local(options, runtime);
     if let Some(redis) = &options.redis {
         let root = key::root_path(options.namespace.as_deref(), options.version.as_deref())?;
@@ -155,7 +176,7 @@ fn redis_parts(options: &RedisOptions, root: &str, parts: &Parts) -> Result<(Arc
     use crate::bus::RedisBus;
     use crate::tier::Redis;
     use crate::transport::redis::Link;
-    let link = Link::new(options)?;
+    let link = Link::new(options, &parts.warnings, &parts.runtime)?;
     let deadline = Duration::from_millis(options.command_timeout);
     let bus = RedisBus::new(link.clone(), key::channel_name(root), parts.runtime.clone());
     let tier = Redis::new(link, root, Arc::clone(&parts.random));

@@ -24,6 +24,7 @@ pub mod payload;
 pub mod random;
 pub mod runtime;
 pub mod tier;
+pub mod warning;
 
 mod builder;
 mod cache;

@@ -78,12 +78,17 @@ impl Default for MemoryOptions {
     }
 }
 
-/// L2: a Redis server.
+/// L2: Redis, found at one of `url`, `cluster` and `sentinel`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct RedisOptions {
-    /// `redis://[user:password@]host[:port][/db]`, or `rediss://…` for TLS.
-    pub url: String,
+    /// One server: `redis://[user:password@]host[:port][/db]`, or `rediss://…` for TLS.
+    pub url: Option<String>,
+    /// Some nodes of a Cluster, from which the others are learned: `redis://[user:password@]host[:port]`. User, password and
+    /// scheme hold for all nodes and must be the same in each.
+    pub cluster: Option<Vec<String>>,
+    /// Sentinels that know where the master is.
+    pub sentinel: Option<SentinelOptions>,
     /// Limit for one connection attempt, in milliseconds.
     pub connect_timeout: u64,
     /// Deadline of every command, in milliseconds.
@@ -93,11 +98,32 @@ pub struct RedisOptions {
 impl Default for RedisOptions {
     fn default() -> Self {
         Self {
-            url: "redis://127.0.0.1:6379".to_owned(),
+            url: None,
+            cluster: None,
+            sentinel: None,
             connect_timeout: 1_000,
             command_timeout: 500,
         }
     }
+}
+
+/// A master that Sentinels watch.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct SentinelOptions {
+    /// Name of the master.
+    pub name: String,
+    /// The Sentinels: `redis://[user:password@]host[:port]`, or `rediss://…` for TLS. User and password are the Sentinel's
+    /// own; the port is 26379 when there is none.
+    pub nodes: Vec<String>,
+    /// User of the master and its replicas.
+    pub username: Option<String>,
+    /// Password of the master and its replicas.
+    pub password: Option<String>,
+    /// Number of the database on the master.
+    pub database: u32,
+    /// TLS to the master and its replicas.
+    pub tls: bool,
 }
 
 /// Compression of what goes to the remote tier; kept only when it makes the value smaller.
@@ -182,6 +208,54 @@ pub(crate) mod lease {
     pub const WAIT_MAX: u64 = 10_000;
 }
 
+impl RedisOptions {
+    /// What is wrong with where Redis is said to be: option, what was got, what would be right.
+    fn wrong_place(&self) -> Option<(&'static str, String, &'static str)> {
+        let given: Vec<_> = [
+            ("redis.url", self.url.is_some()),
+            ("redis.cluster", self.cluster.is_some()),
+            ("redis.sentinel", self.sentinel.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(option, given)| given.then_some(option))
+        .collect();
+        match given[..] {
+            [] => return Some(("redis", "without a place".into(), "one of url, cluster and sentinel")),
+            [_] => {}
+            [first, second, ..] => {
+                return Some((
+                    second,
+                    format!("given beside {first}"),
+                    "one of url, cluster and sentinel",
+                ));
+            }
+        }
+        if self.cluster.as_ref().is_some_and(Vec::is_empty) {
+            return Some(("redis.cluster", "empty".into(), "the address of one node or more"));
+        }
+        let sentinel = self.sentinel.as_ref()?;
+        if sentinel.nodes.is_empty() {
+            return Some((
+                "redis.sentinel.nodes",
+                "empty".into(),
+                "the address of one Sentinel or more",
+            ));
+        }
+        if sentinel.name.is_empty() {
+            return Some((
+                "redis.sentinel.name",
+                "empty".into(),
+                "the master's name, as in `sentinel monitor <name> …`",
+            ));
+        }
+        if sentinel.username.is_some() && sentinel.password.is_none() {
+            let got = "missing beside redis.sentinel.username".into();
+            return Some(("redis.sentinel.password", got, "the password of that user"));
+        }
+        None
+    }
+}
+
 impl Options {
     /// Checks what the types cannot say.
     pub fn validate(&self) -> Result<()> {
@@ -206,6 +280,9 @@ impl Options {
                 if !(1..=3_600_000).contains(&time) {
                     return refuse(option, time.to_string(), "1 ms to 1 h");
                 }
+            }
+            if let Some((option, got, expected)) = redis.wrong_place() {
+                return refuse(option, got, expected);
             }
         }
         if let Some(compression) = &self.compression

@@ -5,7 +5,7 @@ import type { Source } from './source';
 
 /** Lowest first. A module uses its own layer and those below it. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['error', 'key', 'payload', 'entry', 'event', 'clock', 'random', 'options', 'pattern', 'sync'], // vocabulary: plain data, no I/O
+  ['error', 'key', 'payload', 'entry', 'event', 'clock', 'random', 'options', 'pattern', 'sync', 'warning'], // vocabulary: plain data, no I/O
   ['codec', 'resilience', 'transport', 'runtime'], // mechanism
   ['tier', 'bus', 'lock', 'metrics'], // ports
   ['engine'],

@@ -43,6 +43,7 @@ use crate::metrics::Counters;
 use crate::options::Options;
 use crate::random::{Random, SystemRandom};
 use crate::tier::{MemoryTier, NoMemory, NoRemote, RemoteRequest, RemoteState, RemoteTier, open_memory};
+use crate::warning::{Warning, Warnings};
 use flights::Flights;
 use generation::GenerationTable;
 use inbound::Inbound;
@@ -68,6 +69,8 @@ pub struct Parts {
     pub remote: Arc<dyn RemoteTier>,
     /// Invalidation messages.
     pub bus: Arc<dyn Bus>,
+    /// What the tiers and the bus lack.
+    pub warnings: Arc<Warnings>,
     /// Where its tasks run.
     pub runtime: Handle,
 }
@@ -85,6 +88,7 @@ impl Parts {
             random: Arc::new(random),
             remote: Arc::new(NoRemote),
             bus: Arc::new(NoBus),
+            warnings: Arc::default(),
             runtime,
         }
     }
@@ -98,6 +102,7 @@ pub struct Engine {
     memory: Arc<dyn MemoryTier>,
     outbox: Outbox,
     bus: Arc<dyn Bus>,
+    warnings: Arc<Warnings>,
     runtime: Handle,
     table: GenerationTable,
     namespaces: Namespaces,
@@ -128,6 +133,7 @@ impl Engine {
             memory,
             remote,
             bus,
+            warnings,
             runtime,
         } = parts;
         let table = GenerationTable::new(random.next());
@@ -158,6 +164,7 @@ impl Engine {
             random,
             memory,
             bus,
+            warnings,
             runtime,
         });
         engine.learn_state();
@@ -205,6 +212,11 @@ impl Engine {
     /// Changes that the remote tier has missed, and that wait to be made good.
     pub fn missed_changes(&self) -> usize {
         self.recovery.len()
+    }
+
+    /// What it lacks now, while everything else goes on.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.warnings.standing()
     }
 
     /// Entries and bytes of the memory tier.

@@ -10,12 +10,14 @@ use crate::tier::{
     NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, ScanCursor, Stored, is_list,
     rules,
 };
-use crate::transport::redis::{Answers, Batch, Cmd, Link, Read, Value, cmd};
+use crate::transport::redis::{Answers, Batch, Cmd, Link, Read, ReadAnswer, Value, cmd};
 use bytes::Bytes;
 use log::Log;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
+use tokio::sync::Mutex;
 
 /// Batches on their way on one connection; their order is that of the connection.
 const IN_FLIGHT: usize = 4;
@@ -97,6 +99,8 @@ pub struct Redis {
     link: Link,
     state_name: String,
     log: Log,
+    /// Whose turn it is to tell the others.
+    turns: Mutex<()>,
     random: Arc<dyn Random>,
 }
 
@@ -107,14 +111,39 @@ impl Redis {
             link,
             state_name: state_name(root),
             log: Log::new(root),
+            turns: Mutex::default(),
             random,
         }
     }
 
-    async fn run(&self, batch: Vec<RemoteRequest>) -> Replies {
+    /// What is told comes behind everything else in the batch. Where servers do not keep that order among them, it is sent
+    /// when all the rest has been answered; and in the order of the batches, whichever is answered first.
+    async fn run(&self, mut batch: Vec<RemoteRequest>) -> Replies {
+        let tells = matches!(batch.last(), Some(RemoteRequest::Tell { .. })) && batch.len() > 1;
+        if !tells || self.link.is_ordered() {
+            return self.execute_all(batch).await;
+        }
+        let told = batch.pop();
+        // Asked for at the first poll: the order of the batches.
+        let mut turn = pin!(self.turns.lock());
+        let first = poll_fn(|context| Poll::Ready(turn.as_mut().poll(context))).await;
+        let mut replies = self.execute_all(batch).await;
+        let _turn = match first {
+            Poll::Ready(turn) => turn,
+            Poll::Pending => turn.await,
+        };
+        replies.extend(self.execute_all(told.into_iter().collect()).await);
+        replies
+    }
+
+    async fn execute_all(&self, batch: Vec<RemoteRequest>) -> Replies {
         let mut commands = self.link.batch(batch.len() + 1);
         for run in batch.chunk_by(|before, after| is_read(before) && is_read(after)) {
             match run {
+                [RemoteRequest::Scan(scan)] => commands.add_at(scan.cursor.node, scan_command(scan)),
+                [RemoteRequest::RemoveMany { keys }] => {
+                    commands.unlink(keys.iter().map(|key| [key.lease_name(), key.value_name()]));
+                }
                 [request] if !is_read(request) => commands.add(self.commands(request)),
                 reads => commands.read(reads.iter().filter_map(read)),
             }
@@ -132,13 +161,20 @@ impl Redis {
                     continue;
                 }
             };
-            let reply = read_reply(request, &mut answers);
+            let reply = read_reply(request, &mut answers, self.link.servers());
             replies.push(match (request, reply) {
                 (RemoteRequest::State { fields }, Ok(RemoteReply::State(state))) if state.incarnation == 0 => {
                     self.begin_incarnation(fields).await
                 }
                 (_, reply) => reply,
             });
+        }
+        for reply in replies.iter().flatten() {
+            if let RemoteReply::Told(places) = reply
+                && !places.is_empty()
+            {
+                self.link.note_log(places.iter().all(Option::is_some));
+            }
         }
         if replies.iter().any(is_misplaced) {
             self.link.distrust();
@@ -186,8 +222,11 @@ impl Redis {
                 }
                 vec![command]
             }
-            // Reads are gathered, see `read`.
-            RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => Vec::new(),
+            // These are no requests about one key: the batch has ways of its own for them.
+            RemoteRequest::Read { .. }
+            | RemoteRequest::ReadBytes { .. }
+            | RemoteRequest::RemoveMany { .. }
+            | RemoteRequest::Scan(_) => Vec::new(),
             // The lease goes first: a fill between the two is overwritten, one behind them is refused.
             RemoteRequest::Write { key, envelope, life } => {
                 let mut set = one("SET", &key.value_name());
@@ -198,22 +237,6 @@ impl Redis {
                 vec![one("DEL", &key.lease_name()), set]
             }
             RemoteRequest::Remove { key } => vec![one("DEL", &key.lease_name()), one("UNLINK", &key.value_name())],
-            RemoteRequest::RemoveMany { keys } => {
-                let mut leases = cmd("UNLINK");
-                let mut values = cmd("UNLINK");
-                for key in keys {
-                    leases.arg(key.lease_name());
-                    values.arg(key.value_name());
-                }
-                vec![leases, values]
-            }
-            RemoteRequest::Scan(scan) => {
-                let mut command = cmd("SCAN");
-                command.arg(scan.cursor.position);
-                command.arg("MATCH").arg(match_of(scan));
-                command.arg("COUNT").arg(scan.count);
-                vec![command]
-            }
             RemoteRequest::Expire { key } => vec![script(EXPIRE, key).arg(GRACE_OFFSET).to_owned()],
             RemoteRequest::Lease {
                 key,
@@ -265,6 +288,14 @@ fn is_read(request: &RemoteRequest) -> bool {
     matches!(request, RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. })
 }
 
+fn scan_command(scan: &Scan) -> Cmd {
+    let mut command = cmd("SCAN");
+    command.arg(scan.cursor.position);
+    command.arg("MATCH").arg(match_of(scan));
+    command.arg("COUNT").arg(scan.count);
+    command
+}
+
 fn read(request: &RemoteRequest) -> Option<Read> {
     let (key, life) = match request {
         RemoteRequest::Read { key } => (key, true),
@@ -279,12 +310,13 @@ fn read(request: &RemoteRequest) -> Option<Read> {
 
 fn read_replies(run: &[RemoteRequest], answers: &mut Answers, replies: &mut Replies) {
     let lives = run.iter().map(|request| matches!(request, RemoteRequest::Read { .. }));
-    replies.extend(answers.read(lives).map(|answer| match answer? {
+    let reply = |answer: ReadAnswer| match answer? {
         (Some(life), value) => Ok(RemoteReply::Value(stored(value, life)?)),
         (None, Value::Nil) => Ok(RemoteReply::Bytes(None)),
         (None, Value::BulkString(bytes)) => Ok(RemoteReply::Bytes(Some(Bytes::from(bytes)))),
         (None, other) => Err(unexpected(&other)),
-    }));
+    };
+    answers.read(lives, |answer| replies.push(reply(answer)));
 }
 
 fn one(name: &str, key: &str) -> Cmd {
@@ -305,14 +337,22 @@ fn lease_script(source: &str, key: &RemoteKey) -> Cmd {
     command
 }
 
-fn read_reply(request: &RemoteRequest, answers: &mut Answers) -> Result<RemoteReply> {
+fn read_reply(request: &RemoteRequest, answers: &mut Answers, servers: u32) -> Result<RemoteReply> {
+    match request {
+        RemoteRequest::Scan(scan) => return scanned(scan, answers.reply()?, servers),
+        RemoteRequest::RemoveMany { keys } => return Ok(RemoteReply::Removed(answers.unlinked(keys.len())?)),
+        _ => {}
+    }
     let mut next = || answers.reply();
     match request {
         RemoteRequest::State { fields } | RemoteRequest::Raise { fields } => {
             Ok(RemoteReply::State(state(next()?, fields)?))
         }
         RemoteRequest::RaiseRule { .. } => Ok(RemoteReply::State(state(next()?, &[])?)),
-        RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. } => Err(unexpected(&Value::Nil)),
+        RemoteRequest::Read { .. }
+        | RemoteRequest::ReadBytes { .. }
+        | RemoteRequest::RemoveMany { .. }
+        | RemoteRequest::Scan(_) => Err(unexpected(&Value::Nil)),
         RemoteRequest::Write { .. } => {
             let (lease, value) = (next(), next());
             lease.and(value).map(|_| RemoteReply::Done(true))
@@ -322,12 +362,6 @@ fn read_reply(request: &RemoteRequest, answers: &mut Answers) -> Result<RemoteRe
             lease?;
             Ok(RemoteReply::Done(integer(&value?)? > 0))
         }
-        RemoteRequest::RemoveMany { .. } => {
-            let (leases, values) = (next(), next());
-            leases?;
-            Ok(RemoteReply::Removed(integer(&values?)?.unsigned_abs()))
-        }
-        RemoteRequest::Scan(scan) => scanned(scan, next()?),
         RemoteRequest::Lease {
             unless_value: false, ..
         } => match next()? {
@@ -370,7 +404,8 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-fn scanned(scan: &Scan, value: Value) -> Result<RemoteReply> {
+/// The walk goes through one server after another.
+fn scanned(scan: &Scan, value: Value, servers: u32) -> Result<RemoteReply> {
     let Value::Array(parts) = value else {
         return Err(unexpected(&value));
     };
@@ -388,7 +423,13 @@ fn scanned(scan: &Scan, value: Value) -> Result<RemoteReply> {
         _ => None,
     });
     let node = scan.cursor.node;
-    let next = (position != 0).then_some(ScanCursor { node, position });
+    let next = match position {
+        0 => (node + 1 < servers).then_some(ScanCursor {
+            node: node + 1,
+            position: 0,
+        }),
+        position => Some(ScanCursor { node, position }),
+    };
     Ok(RemoteReply::Keys(keys.collect(), next))
 }
 

@@ -1,11 +1,12 @@
 //! What every remote tier must do, run against each of them, and against the fake that the other tests stand on.
 
-use crate::rig::{FakeRemote, Model, RedisServer, eventually};
+use crate::rig::{FakeRemote, Model, RedisServer, Shared, eventually, shared};
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use turbocache::clock::{FOREVER, SystemClock};
@@ -13,7 +14,7 @@ use turbocache::codec::envelope::Envelope;
 use turbocache::entry::{Lifetime, SerializerId};
 use turbocache::event::LogId;
 use turbocache::key::RemoteKey;
-use turbocache::options::Options;
+use turbocache::options::{Options, RedisOptions};
 use turbocache::random::SystemRandom;
 use turbocache::tier::rules::Place;
 use turbocache::tier::{
@@ -31,7 +32,14 @@ struct Subject {
     shares_leases: bool,
     /// Processes can be told, and the log read.
     has_log: bool,
-    _server: Option<RedisServer>,
+    _server: Server,
+}
+
+/// What must stand while the subject is used.
+enum Server {
+    None,
+    Own(#[allow(dead_code, reason = "it is dropped with the subject")] RedisServer),
+    Shared(#[allow(dead_code, reason = "others wait for it")] Rc<MutexGuard<'static, Shared>>),
 }
 
 /// A map as a user would hand it in, with ends of lives.
@@ -62,13 +70,10 @@ impl KeyValueStore for MapStore {
     }
 }
 
-/// Real tiers over a server of their own.
-fn redis_pair(server: &RedisServer) -> [Arc<dyn RemoteTier>; 2] {
+/// Real tiers, of two processes.
+fn redis_pair(redis: RedisOptions) -> [Arc<dyn RemoteTier>; 2] {
     let options = Options {
-        redis: Some(turbocache::options::RedisOptions {
-            url: server.url(),
-            ..Default::default()
-        }),
+        redis: Some(redis),
         ..Options::default()
     };
     let tier = || {
@@ -79,29 +84,48 @@ fn redis_pair(server: &RedisServer) -> [Arc<dyn RemoteTier>; 2] {
     [tier(), tier()]
 }
 
+fn redis_subject(name: &'static str, options: RedisOptions, server: Server) -> Subject {
+    let [tier, other] = redis_pair(options);
+    Subject {
+        name,
+        tier,
+        other,
+        shares_leases: true,
+        has_log: true,
+        _server: server,
+    }
+}
+
 fn subjects() -> Vec<Subject> {
     let server = RedisServer::start();
-    let [redis, redis_other] = redis_pair(&server);
+    let standalone = RedisOptions {
+        url: Some(server.url()),
+        ..RedisOptions::default()
+    };
+    let shared = Rc::new(shared());
+    let sentinel = RedisOptions {
+        sentinel: Some(shared.trio.options()),
+        ..RedisOptions::default()
+    };
+    let cluster = RedisOptions {
+        cluster: Some(shared.cluster.urls()),
+        ..RedisOptions::default()
+    };
     let map = MapStore::default();
     let key_value = || Arc::new(KeyValue::new(map.clone(), "default", Arc::new(SystemRandom::default())));
     let model = Arc::new(Model::new(Arc::new(SystemClock::default())));
     let fake = || Arc::new(FakeRemote::new(model.clone()));
     vec![
-        Subject {
-            name: "Redis",
-            tier: redis,
-            other: redis_other,
-            shares_leases: true,
-            has_log: true,
-            _server: Some(server),
-        },
+        redis_subject("Redis", standalone, Server::Own(server)),
+        redis_subject("Redis behind Sentinels", sentinel, Server::Shared(Rc::clone(&shared))),
+        redis_subject("Redis Cluster", cluster, Server::Shared(shared)),
         Subject {
             name: "KeyValue",
             tier: key_value(),
             other: key_value(),
             shares_leases: false,
             has_log: false,
-            _server: None,
+            _server: Server::None,
         },
         Subject {
             name: "the fake",
@@ -109,7 +133,7 @@ fn subjects() -> Vec<Subject> {
             other: fake(),
             shares_leases: true,
             has_log: true,
-            _server: None,
+            _server: Server::None,
         },
     ]
 }

@@ -5,9 +5,22 @@ use redis::{Cmd, Pipeline, ServerError, Value, cmd};
 use std::collections::VecDeque;
 
 /// Commands that are sent together. Those about one key are executed in the order in which they were added.
-pub struct Batch {
-    pub(super) pipeline: Pipeline,
-    pub(super) count: usize,
+pub struct Batch(pub(super) Form);
+
+/// What the servers can take at once.
+pub(super) enum Form {
+    /// One server has all keys.
+    Pipeline(Pipeline, usize),
+    /// Each key has its own; commands about one key stay together.
+    Groups(Vec<Group>),
+}
+
+/// Commands that stay together.
+pub(super) struct Group {
+    /// In this order.
+    pub commands: Vec<Cmd>,
+    /// To the server of this number; else to that of the key that the first one names.
+    pub at: Option<u32>,
 }
 
 /// A value to read.
@@ -19,58 +32,123 @@ pub struct Read {
 }
 
 impl Batch {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self {
-            pipeline: Pipeline::with_capacity(capacity),
-            count: 0,
-        }
+    /// For one server.
+    pub(super) fn pipeline(capacity: usize) -> Self {
+        Self(Form::Pipeline(Pipeline::with_capacity(capacity), 0))
+    }
+
+    /// For many.
+    pub(super) fn groups(capacity: usize) -> Self {
+        Self(Form::Groups(Vec::with_capacity(capacity)))
     }
 
     /// Commands about one key, whose name is the first that each of them names: a request that stays together. Their
     /// replies come one by one, from [`Answers::reply`].
     pub fn add(&mut self, commands: impl IntoIterator<Item = Cmd>) {
-        for command in commands {
-            self.pipeline.add_command(command);
-            self.count += 1;
+        match &mut self.0 {
+            Form::Pipeline(pipeline, count) => {
+                for command in commands {
+                    pipeline.add_command(command);
+                    *count += 1;
+                }
+            }
+            Form::Groups(groups) => groups.push(Group {
+                commands: commands.into_iter().collect(),
+                at: None,
+            }),
+        }
+    }
+
+    /// A command to the server of this number, see [`super::Link::servers`]. Its reply comes from [`Answers::reply`].
+    pub fn add_at(&mut self, server: u32, command: Cmd) {
+        match &mut self.0 {
+            Form::Pipeline(..) => self.add([command]),
+            Form::Groups(groups) => groups.push(Group {
+                commands: vec![command],
+                at: Some(server),
+            }),
+        }
+    }
+
+    /// Removes keys and, before them, what stands beside each of them. The number comes from [`Answers::unlinked`].
+    pub fn unlink(&mut self, pairs: impl IntoIterator<Item = [String; 2]>) {
+        if let Form::Pipeline(..) = self.0 {
+            let mut commands = [cmd("UNLINK"), cmd("UNLINK")];
+            for pair in pairs {
+                for (command, name) in commands.iter_mut().zip(pair) {
+                    command.arg(name);
+                }
+            }
+            return self.add(commands);
+        }
+        for pair in pairs {
+            self.add(pair.map(|name| cmd("UNLINK").arg(name).to_owned()));
         }
     }
 
     /// Reads of any keys. Their replies come from [`Answers::read`].
     ///
-    /// One MGET, and the lives that are wanted before it: should another value come between the two, it gets the life of
+    /// The lives that are wanted come before the values: should another value come between the two, it gets the life of
     /// the one before, and the engine allows no value more than its own. The other way round an old value would live on.
     pub fn read(&mut self, reads: impl IntoIterator<Item = Read>) {
-        let mut values = cmd("MGET");
-        for read in reads {
-            if read.life {
-                self.add([cmd("PTTL").arg(&read.name).to_owned()]);
+        let life_of = |name: &str| cmd("PTTL").arg(name).to_owned();
+        match &mut self.0 {
+            // One MGET is cheaper than as many GETs.
+            Form::Pipeline(pipeline, count) => {
+                let mut values = cmd("MGET");
+                for read in reads {
+                    if read.life {
+                        pipeline.add_command(life_of(&read.name));
+                        *count += 1;
+                    }
+                    values.arg(read.name);
+                }
+                pipeline.add_command(values);
+                *count += 1;
             }
-            values.arg(read.name);
+            // A command may name the keys of one slot only.
+            Form::Groups(groups) => groups.extend(reads.into_iter().map(|read| {
+                let life = read.life.then(|| life_of(&read.name));
+                Group {
+                    commands: life.into_iter().chain([cmd("GET").arg(read.name).to_owned()]).collect(),
+                    at: None,
+                }
+            })),
         }
-        self.add([values]);
     }
 }
 
 /// The replies to a batch, in its order.
-pub struct Answers {
-    values: std::vec::IntoIter<Value>,
+pub struct Answers(Replies);
+
+enum Replies {
+    /// Of a pipeline: reads are answered by one MGET.
+    Pipeline(std::vec::IntoIter<Value>),
+    /// Of groups: each may have failed by itself.
+    Groups(std::vec::IntoIter<Result<Value>>),
 }
 
 /// A value, after what is left of its life if that was wanted.
 pub type ReadAnswer = Result<(Option<Value>, Value)>;
 
 impl Answers {
-    pub(super) fn new(values: Vec<Value>) -> Self {
-        Self {
-            values: values.into_iter(),
-        }
+    pub(super) fn of_pipeline(values: Vec<Value>) -> Self {
+        Self(Replies::Pipeline(values.into_iter()))
+    }
+
+    pub(super) fn of_groups(replies: Vec<Result<Value>>) -> Self {
+        Self(Replies::Groups(replies.into_iter()))
     }
 
     /// The reply to the next command.
     pub fn reply(&mut self) -> Result<Value> {
-        match self.values.next() {
-            Some(Value::ServerError(cause)) => Err(refused(&cause)),
-            Some(value) => Ok(value),
+        let next = match &mut self.0 {
+            Replies::Pipeline(values) => values.next().map(Ok),
+            Replies::Groups(replies) => replies.next(),
+        };
+        match next {
+            Some(Ok(Value::ServerError(cause))) => Err(refused(&cause)),
+            Some(reply) => reply,
             None => Err(Error::new(
                 ErrorKind::Remote,
                 "redis gave fewer replies than it got commands",
@@ -78,8 +156,38 @@ impl Answers {
         }
     }
 
-    /// The answers to the next [`Batch::read`]; `lives` says for each of its reads whether the life was wanted.
-    pub fn read(&mut self, lives: impl ExactSizeIterator<Item = bool> + Clone) -> impl Iterator<Item = ReadAnswer> {
+    /// The answer to the next [`Batch::unlink`] of so many keys: how many there were.
+    pub fn unlinked(&mut self, keys: usize) -> Result<u64> {
+        let rounds = match self.0 {
+            Replies::Pipeline(_) => 1,
+            Replies::Groups(_) => keys,
+        };
+        let mut removed = Ok(0);
+        for _ in 0..rounds {
+            let (beside, there) = (self.reply(), self.reply());
+            let count = match beside.and(there) {
+                Ok(Value::Int(count)) => Ok(count.unsigned_abs()),
+                Ok(_) => Err(Error::new(
+                    ErrorKind::Remote,
+                    "redis replied to UNLINK with something else",
+                )),
+                Err(error) => Err(error),
+            };
+            removed = removed.and_then(|removed: u64| Ok(removed + count?));
+        }
+        removed
+    }
+
+    /// The answers to the next [`Batch::read`], one after another; `lives` says for each of its reads whether the life was
+    /// wanted.
+    pub fn read(&mut self, lives: impl ExactSizeIterator<Item = bool> + Clone, mut take: impl FnMut(ReadAnswer)) {
+        if matches!(self.0, Replies::Groups(_)) {
+            for life in lives {
+                let (life, value) = (life.then(|| self.reply()), self.reply());
+                take(life.transpose().and_then(|life| Ok((life, value?))));
+            }
+            return;
+        }
         let count = lives.len();
         let mut known: VecDeque<_> = lives.clone().filter(|life| *life).map(|_| self.reply()).collect();
         let mut values = match self.reply() {
@@ -89,11 +197,14 @@ impl Answers {
             }
             Err(error) => Err(error),
         };
-        lives.map(move |life| {
-            let life = if life { known.pop_front().transpose()? } else { None };
-            let value = values.as_mut().map_err(|error| error.clone())?.next();
-            Ok((life, value.unwrap_or(Value::Nil)))
-        })
+        for life in lives {
+            let life = if life { known.pop_front().transpose() } else { Ok(None) };
+            let value = match &mut values {
+                Ok(values) => Ok(values.next().unwrap_or(Value::Nil)),
+                Err(error) => Err(error.clone()),
+            };
+            take(life.and_then(|life| Ok((life, value?))));
+        }
     }
 }
 

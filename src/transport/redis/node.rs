@@ -1,66 +1,86 @@
 //! One server: a connection that is made when it is needed, shared by everybody, and thrown away when it fails.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::RedisOptions;
+use crate::transport::redis::address::{Address, connection_config};
+use crate::transport::redis::place::Place;
+use crate::transport::redis::refusal::{READ_ONLY, examine, refusal};
+use crate::warning::{Warning, WarningKind, Warnings};
 use futures_util::StreamExt;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError, Value};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// Commands that may wait in the client before a sender has to.
-const BUFFER: usize = 1_024;
+/// The least time between two connections that were made because a server refused a write.
+const DEMOTION: Duration = Duration::from_millis(250);
 
 /// One server. Cloning shares the connection.
 #[derive(Clone)]
 pub struct Node {
-    client: Client,
+    place: Place,
+    /// The option that says where it is; none for a node of a Cluster, where redirections are no surprise.
+    option: Option<&'static str>,
     config: AsyncConnectionConfig,
     connect_timeout: Duration,
+    warnings: Arc<Warnings>,
     shared: Arc<Shared>,
 }
 
-/// The connection with its number; another number than the newest one is that of a connection that failed.
-type Slot = Option<(u64, MultiplexedConnection)>;
+/// The connection; another number than the newest one is that of a connection that failed.
+#[derive(Clone)]
+struct Open {
+    number: u64,
+    address: Option<Address>,
+    connection: MultiplexedConnection,
+}
 
 #[derive(Default)]
 struct Shared {
-    connection: Arc<Mutex<Slot>>,
+    connection: Arc<Mutex<Option<Open>>>,
     connected: AtomicBool,
-    connections: std::sync::atomic::AtomicU64,
+    unreachable: AtomicBool,
+    connections: AtomicU64,
+    successions: AtomicU64,
+    /// Where the connection before led.
+    before: parking_lot::Mutex<Option<Address>>,
+    /// A server refused a write a moment ago, and its connection was given up for that.
+    demoted: AtomicBool,
 }
 
 impl Node {
-    /// Checks the address; connects later.
-    pub fn new(options: &RedisOptions) -> Result<Self> {
-        install_crypto();
-        let client = Client::open(options.url.as_str()).map_err(|cause| {
-            // The cause may repeat the address, and the address may hold a password: it stays out of the message.
-            let expected = "redis://[user:password@]host[:port][/db] or rediss://…";
-            Error::new(
-                ErrorKind::Option,
-                format!("redis.url cannot be parsed ({:?}): expected {expected}", cause.kind()),
-            )
-            .with("option", "redis.url")
-            .with("expected", expected)
-        })?;
-        let connect_timeout = Duration::from_millis(options.connect_timeout);
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(connect_timeout))
-            // Deadlines are the business of the tier's guard: it sees the whole batch.
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(BUFFER);
-        Ok(Self {
-            client,
-            config,
+    /// Connects later. `option` is what names its place.
+    pub fn new(place: Place, option: &'static str, connect_timeout: Duration, warnings: Arc<Warnings>) -> Self {
+        Self {
+            place,
+            option: Some(option),
+            config: connection_config(connect_timeout),
             connect_timeout,
+            warnings,
             shared: Arc::default(),
-        })
+        }
+    }
+
+    /// A node of a Cluster.
+    pub fn of_cluster(place: Place, connect_timeout: Duration, warnings: Arc<Warnings>) -> Self {
+        Self {
+            option: None,
+            ..Self::new(place, "", connect_timeout, warnings)
+        }
+    }
+
+    /// Grows when a connection is made to another server than the one before.
+    pub fn successions(&self) -> u64 {
+        self.shared.successions.load(Ordering::SeqCst)
+    }
+
+    /// Whether the last attempt to connect to it failed.
+    pub fn is_unreachable(&self) -> bool {
+        self.shared.unreachable.load(Ordering::Relaxed)
     }
 
     /// Whether the last thing that was heard of the server is good.
@@ -86,7 +106,11 @@ impl Node {
     }
 
     async fn attempt(&self, pipeline: &Pipeline, count: usize) -> Result<Attempt> {
-        let (number, mut connection) = self.connection().await?;
+        let Open {
+            number,
+            address,
+            mut connection,
+        } = self.connection().await?;
         // A caller that stops waiting (its deadline) leaves the connection in doubt: replies may never come.
         let doubt = Doubt {
             shared: &self.shared,
@@ -99,11 +123,15 @@ impl Node {
         let sent = match poll_fn(|context| Poll::Ready(sending.as_mut().poll(context))).await {
             Poll::Ready(Err(cause)) if is_lost(&cause) => return Ok(Attempt::Unsent(cause)),
             Poll::Ready(sent) => sent,
-            Poll::Pending => sending.await,
+            Poll::Pending => self.place.unless_left(&address, sending).await?,
         };
         match sent {
             Ok(values) => {
-                doubt.settle();
+                if self.examine(pipeline, &values) {
+                    drop(doubt);
+                } else {
+                    doubt.settle();
+                }
                 Ok(Attempt::Answered(values))
             }
             Err(cause) if is_lost(&cause) => Err(failed("lost", &cause)),
@@ -114,13 +142,51 @@ impl Node {
         }
     }
 
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection)> {
+    /// Looks for what the replies say about the server; whether its connection must be given up, because it is a replica:
+    /// the master is elsewhere, and a name may lead there by now.
+    fn examine(&self, pipeline: &Pipeline, values: &[Value]) -> bool {
+        let symptoms = examine(pipeline, values, &self.warnings);
+        let Some(option) = self.option else {
+            return false;
+        };
+        if symptoms.redirects {
+            self.warnings.raise(wrong_server(
+                option,
+                format!("The server that {option} leads to is a node of a Cluster"),
+                "the keys of the other nodes",
+                "its own keys, and memory",
+                "redis.cluster with this address",
+            ));
+        }
+        if !symptoms.read_only {
+            return false;
+        }
+        self.warnings.raise(wrong_server(
+            READ_ONLY,
+            format!("The server that {option} leads to is a replica, which takes no writes"),
+            "every change that is made here",
+            "reads, and what is held in memory",
+            "the address of the master",
+        ));
+        if self.shared.demoted.swap(true, Ordering::SeqCst) {
+            return false;
+        }
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            tokio::time::sleep(DEMOTION).await;
+            shared.demoted.store(false, Ordering::SeqCst);
+        });
+        true
+    }
+
+    async fn connection(&self) -> Result<Open> {
         // Held while connecting: the others wait for this attempt instead of making their own. Fair, so order is kept.
         let mut slot = Arc::clone(&self.shared.connection).lock_owned().await;
-        if let Some((number, connection)) = &*slot
-            && self.shared.connections.load(Ordering::SeqCst) == *number
+        if let Some(open) = &*slot
+            && self.shared.connections.load(Ordering::SeqCst) == open.number
+            && self.place.is_at(open.address.as_ref())
         {
-            return Ok((*number, connection.clone()));
+            return Ok(open.clone());
         }
         *slot = None;
         let node = self.clone();
@@ -132,35 +198,56 @@ impl Node {
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the runtime has ended")))
     }
 
-    async fn connect(&self, mut slot: OwnedMutexGuard<Slot>) -> Result<(u64, MultiplexedConnection)> {
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&self.config)
-            .await
-            .map_err(|cause| {
-                self.shared.connected.store(false, Ordering::Relaxed);
-                failed("unreachable", &cause)
-            })?;
-        self.shared.connected.store(true, Ordering::Relaxed);
-        let number = self.shared.connections.fetch_add(1, Ordering::SeqCst) + 1;
-        *slot = Some((number, connection.clone()));
-        Ok((number, connection))
+    async fn connect(&self, mut slot: OwnedMutexGuard<Option<Open>>) -> Result<Open> {
+        let connected = self.place.connect(&self.config, &self.warnings).await;
+        self.shared.connected.store(connected.is_ok(), Ordering::Relaxed);
+        self.shared.unreachable.store(connected.is_err(), Ordering::Relaxed);
+        let (address, connection) = connected?;
+        let before = std::mem::replace(&mut *self.shared.before.lock(), address.clone());
+        if before.is_some() && before != address {
+            self.shared.successions.fetch_add(1, Ordering::SeqCst);
+        }
+        let open = Open {
+            number: self.shared.connections.fetch_add(1, Ordering::SeqCst) + 1,
+            address,
+            connection,
+        };
+        *slot = Some(open.clone());
+        Ok(open)
     }
 
-    /// A connection of its own that listens to a channel. Ends when the connection does, or is silent to a ping.
+    /// A connection of its own that listens to a channel. Ends when the connection does, when it is silent to a ping, or
+    /// when the server's place is another.
     pub async fn listen(
         &self,
+        channel: &str,
+        heard: impl FnMut(Option<Vec<u8>>) -> bool,
+        ping_every: Duration,
+    ) -> Result<()> {
+        let (address, client) = self.place.client().await?;
+        let listening = self.listen_to(client, channel, heard, ping_every);
+        self.place.unless_left(&address, listening).await?
+    }
+
+    async fn listen_to(
+        &self,
+        client: Client,
         channel: &str,
         mut heard: impl FnMut(Option<Vec<u8>>) -> bool,
         ping_every: Duration,
     ) -> Result<()> {
         let connecting = async {
-            let mut pubsub = self.client.get_async_pubsub().await?;
+            let mut pubsub = client.get_async_pubsub().await?;
             pubsub.subscribe(channel).await?;
             redis::RedisResult::Ok(pubsub)
         };
         let pubsub = match tokio::time::timeout(self.connect_timeout, connecting).await {
-            Ok(connected) => connected.map_err(|cause| failed("unreachable", &cause))?,
+            Ok(connected) => connected.map_err(|cause| {
+                if let Some(warning) = refusal("subscribe", &cause) {
+                    self.warnings.raise(warning);
+                }
+                failed("unreachable", &cause)
+            })?,
             Err(_) => {
                 return Err(Error::new(
                     ErrorKind::Remote,
@@ -168,6 +255,7 @@ impl Node {
                 ));
             }
         };
+        self.warnings.clear("subscribe");
         let (mut sink, mut messages) = pubsub.split();
         if !heard(None) {
             return Ok(());
@@ -228,14 +316,16 @@ impl Drop for Doubt<'_> {
     }
 }
 
-fn failed(what: &str, cause: &RedisError) -> Error {
-    Error::new(ErrorKind::Remote, format!("redis: {what}")).with("cause", cause)
+fn wrong_server(about: &str, what: String, lost: &str, holds: &str, expected: &str) -> Warning {
+    Warning {
+        kind: WarningKind::Topology,
+        about: about.to_owned(),
+        message: format!("{what}. Lost: {lost}. What still holds: {holds}."),
+        expected: expected.to_owned(),
+    }
 }
 
-/// rustls brings no cryptography of its own. A provider that the application has installed is kept.
-fn install_crypto() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
+/// The failure of a connection or of a whole pipeline.
+pub fn failed(what: &str, cause: &RedisError) -> Error {
+    Error::new(ErrorKind::Remote, format!("redis: {what}")).with("cause", cause)
 }

@@ -1,12 +1,18 @@
 //! What tests stand on: servers, tiers and buses under control, and waiting without sleeping.
 
+mod cluster;
 mod fake;
 mod model;
+mod sentinel;
 mod server;
+mod shared;
 
+pub use cluster::RedisCluster;
 pub use fake::{FakeBus, FakeRemote};
 pub use model::Model;
+pub use sentinel::SentinelTrio;
 pub use server::{RedisServer, Reply};
+pub use shared::{Shared, shared};
 
 use std::future::Future;
 use std::sync::Arc;

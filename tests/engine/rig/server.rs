@@ -3,6 +3,7 @@
 use super::DEADLINE;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 use tempfile::TempDir;
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 pub struct RedisServer {
     port: u16,
     directory: TempDir,
+    arguments: Vec<String>,
     process: Child,
 }
 
@@ -25,19 +27,38 @@ pub enum Reply {
 
 impl RedisServer {
     pub fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|socket| socket.local_addr())
-            .expect("a free port")
-            .port();
-        let directory = tempfile::tempdir().expect("a directory");
-        let process = run(port, &directory);
+        Self::start_with(&[])
+    }
+
+    /// With further arguments, e.g. `["--maxmemory", "1mb"]`.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_on(free_port(), tempfile::tempdir().expect("a directory"), arguments)
+    }
+
+    /// On this port, in this directory.
+    pub fn start_on(port: u16, directory: TempDir, arguments: &[&str]) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let process = run(port, &directory, &arguments);
         let server = Self {
             port,
             directory,
+            arguments,
             process,
         };
         server.wait();
         server
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub fn url(&self) -> String {
@@ -52,8 +73,16 @@ impl RedisServer {
 
     /// A new, empty server on the same port.
     pub fn restart(&mut self) {
-        self.process = run(self.port, &self.directory);
+        self.process = run(self.port, &self.directory, &self.arguments);
         self.wait();
+    }
+
+    /// The same with further arguments, on what it has saved.
+    pub fn restart_with(&mut self, arguments: &[&str]) {
+        self.arguments
+            .extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self.process = run(self.port, &self.directory, &self.arguments);
+        self.listens();
     }
 
     /// SIGSTOP: the kernel still accepts connections and bytes, nobody answers.
@@ -68,8 +97,21 @@ impl RedisServer {
 
     /// One command by a client that knows nothing of caches.
     pub fn command<const N: usize>(&self, arguments: [&[u8]; N]) -> Reply {
+        self.execute(&arguments)
+    }
+
+    /// The same, of words that are known when it runs; an error is a panic.
+    pub fn run(&self, words: &str) -> Reply {
+        let words: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+        match self.execute(&words) {
+            Reply::Error(error) => panic!("{:?}: {error}", String::from_utf8_lossy(&words.join(&b' '))),
+            reply => reply,
+        }
+    }
+
+    fn execute(&self, arguments: &[&[u8]]) -> Reply {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("connect to redis-server");
-        let mut bytes = format!("*{N}\r\n").into_bytes();
+        let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
         for argument in arguments {
             bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
             bytes.extend_from_slice(argument);
@@ -87,6 +129,11 @@ impl RedisServer {
     }
 
     fn wait(&self) {
+        self.listens();
+        assert_eq!(self.command([b"PING"]), Reply::Bytes(b"PONG".to_vec()));
+    }
+
+    fn listens(&self) {
         let begin = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(
@@ -96,7 +143,6 @@ impl RedisServer {
             );
             std::thread::yield_now();
         }
-        assert_eq!(self.command([b"PING"]), Reply::Bytes(b"PONG".to_vec()));
     }
 }
 
@@ -108,12 +154,23 @@ impl Drop for RedisServer {
     }
 }
 
-fn run(port: u16, directory: &TempDir) -> Child {
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let socket = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    socket.expect("a free port").port()
+}
+
+fn run(port: u16, directory: &TempDir, arguments: &[String]) -> Child {
     let mut command = Command::new("redis-server");
+    if let Some(configuration) = arguments.first().filter(|first| first.ends_with(".conf")) {
+        command.arg(directory.path().join(configuration));
+    }
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-    command
-        .args(["--save", "", "--appendonly", "no", "--dir"])
-        .arg(directory.path());
+    command.arg("--dir").arg(directory.path());
+    if !arguments.iter().any(|argument| argument == "--sentinel") {
+        command.args(["--save", "", "--appendonly", "no"]);
+    }
+    command.args(arguments.iter().filter(|argument| !argument.ends_with(".conf")));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap_or_else(|cause| {
         panic!("redis-server cannot be started ({cause}): install it, e.g. `apt-get install redis-server`")

@@ -131,6 +131,7 @@ impl Node {
             bus: Arc::new(End(wire.clone())),
             runtime: Handle::current(),
             clock,
+            warnings: Arc::default(),
         };
         let engine = Engine::open(options, parts).expect("an engine");
         let spaces = PATHS.map(|path| Space::open(&engine, path, SerializerId::JSON));
