@@ -78,20 +78,36 @@ export interface HotOptions {
   reads?: ReadMode;
 }
 
-/** L2: Redis or a compatible server. Give `url`, or `cluster`, or `sentinel`. */
+/** L2: Redis or a compatible server, at one of `url`, `cluster` and `sentinel`. */
 export interface RedisOptions {
   /** `redis://[user:password@]host[:port][/db]`, or `rediss://…` for TLS. */
   url?: string;
-  /** Nodes of a Redis Cluster. Not yet supported: answers `E_TURBOCACHE_UNSUPPORTED`. */
+  /** Some nodes of a Redis Cluster, from which the others are learned: `redis://[user:password@]host[:port]`. Scheme, user and password are the same for all. */
   cluster?: readonly string[];
-  /** Sentinels that know the master. Not yet supported: answers `E_TURBOCACHE_UNSUPPORTED`. */
-  sentinel?: { name: string; nodes: readonly string[] };
+  /** Sentinels that know the master. */
+  sentinel?: SentinelOptions;
   /** `true`: `ready()` rejects while the server cannot be reached. The constructor never throws for that. @default false */
   required?: boolean;
   /** Limit for one connection attempt. @default '1s' */
   connectTimeout?: Duration;
   /** Deadline of every command; after it the call goes on without Redis. @default '500ms' */
   commandTimeout?: Duration;
+}
+
+/** A master that Sentinels watch. */
+export interface SentinelOptions {
+  /** Name of the master, as in `sentinel monitor <name> …`. */
+  name: string;
+  /** The Sentinels: `redis://[user:password@]host[:port]`, `rediss://` for TLS. User and password are those of the Sentinels; the port is 26379 when there is none. */
+  nodes: readonly string[];
+  /** User of the master and its replicas. */
+  username?: string;
+  /** Password of the master and its replicas. */
+  password?: string;
+  /** Number of the database on the master. @default 0 */
+  database?: number;
+  /** TLS to the master and its replicas. @default false */
+  tls?: boolean;
 }
 
 /** Compression of what goes to the remote tier. A value is kept compressed only when that makes it smaller. */
@@ -222,6 +238,17 @@ export type ManyLoader<T> = (
   | Record<string, T>
   | readonly (T | undefined)[];
 
+/** What Redis refuses, or what is not there of it. */
+export interface RemoteWarning {
+  code: TurboCacheErrorCode;
+  /** A command (`eval`) or an option (`redis.cluster`): one warning stands for each. */
+  about: string;
+  /** What was got, what is lost by it, and what still holds. */
+  message: string;
+  /** What would be right. */
+  expected: string;
+}
+
 /** Counters since the manager was made. */
 export interface CacheStats {
   hot: { hits: number; misses: number; entries: number; bytes: number; evictions: number };
@@ -234,6 +261,8 @@ export interface CacheStats {
     rejected: number;
     /** `none`: there is no remote tier. `down`: calls go on without it, and it is tried again in the background. */
     state: 'none' | 'connecting' | 'up' | 'down';
+    /** What it lacks now, while everything else goes on: each was a `warning` event when it began. */
+    warnings: readonly RemoteWarning[];
   };
   loads: { started: number; failed: number; refused: number };
   invalidations: {
@@ -489,6 +518,8 @@ export type TurboCacheErrorCode =
   | 'E_TURBOCACHE_RECURSIVE_LOAD'
   | 'E_TURBOCACHE_CLOSED'
   | 'E_TURBOCACHE_REMOTE'
+  | 'E_TURBOCACHE_REFUSED'
+  | 'E_TURBOCACHE_TOPOLOGY'
   | 'E_TURBOCACHE_UNSUPPORTED'
   | 'E_TURBOCACHE_CLASH'
   | 'E_TURBOCACHE_DECORATOR'

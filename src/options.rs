@@ -79,7 +79,7 @@ impl Default for MemoryOptions {
 }
 
 /// L2: Redis, found at one of `url`, `cluster` and `sentinel`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct RedisOptions {
     /// One server: `redis://[user:password@]host[:port][/db]`, or `rediss://…` for TLS.
@@ -108,7 +108,7 @@ impl Default for RedisOptions {
 }
 
 /// A master that Sentinels watch.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct SentinelOptions {
     /// Name of the master.

@@ -1,13 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import type { CacheManagerOptions } from '../../index';
-import {
-  CacheManager,
-  ConfigurationError,
-  InvalidArgumentError,
-  MemoryAdapter,
-  UnsupportedError,
-} from '../../node/client';
+import type { CacheManagerOptions, RedisOptions } from '../../index';
+import { CacheManager, ConfigurationError, InvalidArgumentError, MemoryAdapter } from '../../node/client';
 import { DEFAULTS } from './fake-binding';
 import { makeManager, turns } from './fixture';
 
@@ -76,6 +70,31 @@ describe('the options of a manager', () => {
     [{ compression: { level: 20 } }, 'E_TURBOCACHE_OPTION', 'compression.level'],
     [{ maxKeyBytes: 1.5 }, 'E_TURBOCACHE_OPTION', 'maxKeyBytes'],
     [{ redis: {} }, 'E_TURBOCACHE_OPTION', 'redis.url'],
+    [{ redis: { url: 'redis://h', cluster: ['redis://h'] } }, 'E_TURBOCACHE_OPTION', 'redis.cluster'],
+    [{ redis: { cluster: ['redis://h'], sentinel: {} } }, 'E_TURBOCACHE_OPTION', 'redis.sentinel'],
+    [{ redis: { cluster: [] } }, 'E_TURBOCACHE_OPTION', 'redis.cluster'],
+    [{ redis: { cluster: 'redis://h' } }, 'E_TURBOCACHE_OPTION', 'redis.cluster'],
+    [{ redis: { cluster: ['redis://h/1'] } }, 'E_TURBOCACHE_OPTION', 'redis.cluster'],
+    [{ redis: { cluster: ['redis://u:hidden@a', 'redis://u:other@b'] } }, 'E_TURBOCACHE_OPTION', 'redis.cluster'],
+    [{ redis: { cluster: ['redis://a', 'rediss://b'] } }, 'E_TURBOCACHE_OPTION', 'redis.cluster'],
+    [{ redis: { sentinel: { nodes: ['redis://h'] } } }, 'E_TURBOCACHE_OPTION', 'redis.sentinel.name'],
+    [{ redis: { sentinel: { name: 'm' } } }, 'E_TURBOCACHE_OPTION', 'redis.sentinel.nodes'],
+    [{ redis: { sentinel: { name: 'm', nodes: ['h:1'] } } }, 'E_TURBOCACHE_OPTION', 'redis.sentinel.nodes'],
+    [
+      { redis: { sentinel: { name: 'm', nodes: ['redis://h'], nodse: 1 } } },
+      'E_TURBOCACHE_OPTION',
+      'redis.sentinel.nodse',
+    ],
+    [
+      { redis: { sentinel: { name: 'm', nodes: ['redis://h'], username: 'u' } } },
+      'E_TURBOCACHE_OPTION',
+      'redis.sentinel.password',
+    ],
+    [
+      { redis: { sentinel: { name: 'm', nodes: ['redis://h'], database: -1 } } },
+      'E_TURBOCACHE_OPTION',
+      'redis.sentinel.database',
+    ],
     [{ redis: { url: 'redis://h', required: 1 } }, 'E_TURBOCACHE_OPTION', 'redis.required'],
     [{ redis: { url: 'redis://h', connectTimeout: 0 } }, 'E_TURBOCACHE_DURATION', 'redis.connectTimeout'],
     [{ redis: { url: 'redis://h' }, adapter: new MemoryAdapter() }, 'E_TURBOCACHE_OPTION', 'adapter'],
@@ -88,10 +107,21 @@ describe('the options of a manager', () => {
     expect(error.expected).toBeTruthy();
   });
 
-  it.each(['cluster', 'sentinel'])('redis.%s is refused as not yet supported', (name) => {
-    const error = refused({ redis: { [name]: [] } });
-    expect(error).toBeInstanceOf(UnsupportedError);
-    expect(error).toMatchObject({ code: 'E_TURBOCACHE_UNSUPPORTED', option: `redis.${name}` });
+  it('say where Redis is in one of three ways', () => {
+    const times = { connectTimeout: DEFAULTS.redis.connectTimeout, commandTimeout: DEFAULTS.redis.commandTimeout };
+    const redisOf = (redis: RedisOptions) => makeManager({ redis }).engine.opened?.redis;
+    const nodes = ['redis://a:7000', 'redis://b:7001'];
+    expect(redisOf({ cluster: nodes })).toEqual({ cluster: nodes, ...times });
+    expect(redisOf({ sentinel: { name: 'shop', nodes } })).toEqual({
+      sentinel: { name: 'shop', nodes, username: null, password: null, ...DEFAULTS.redis.sentinel },
+      ...times,
+    });
+    expect(
+      redisOf({ sentinel: { name: 'shop', nodes, username: 'u', password: 'p', database: 2, tls: true } }),
+    ).toEqual({
+      sentinel: { name: 'shop', nodes, username: 'u', password: 'p', database: 2, tls: true },
+      ...times,
+    });
   });
 
   it.each([

@@ -18,6 +18,7 @@ const OPTIONS = {
   MemoryOptions: 'memory.',
   HotOptions: 'hot.',
   RedisOptions: 'redis.',
+  SentinelOptions: 'redis.sentinel.',
   CompressionOptions: 'compression.',
 };
 

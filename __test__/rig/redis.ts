@@ -42,6 +42,8 @@ export class RedisServer {
   constructor(
     readonly port: number,
     args: readonly string[],
+    /** A Sentinel needs one, which it rewrites. */
+    private readonly configuration?: string,
   ) {
     this.#args = args;
   }
@@ -56,7 +58,11 @@ export class RedisServer {
 
   /** Resolves when the server answers. */
   async start(): Promise<void> {
-    const fixed = ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
+    const place = ['--port', String(this.port), '--bind', '127.0.0.1'];
+    const fixed =
+      this.configuration === undefined
+        ? [...place, '--save', '', '--appendonly', 'no']
+        : [this.configuration, ...place];
     const child = spawn('redis-server', [...fixed, '--dir', this.#folder, ...this.#args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -113,7 +119,8 @@ function announcedReady(child: ChildProcess): Promise<void> {
       if (stream === null) continue;
       createInterface(stream).on('line', (line) => {
         if (log.length < 200) log.push(line);
-        if (line.includes('Ready to accept connections')) resolve();
+        // What a Sentinel says instead.
+        if (line.includes('Ready to accept connections') || line.includes('Sentinel ID is')) resolve();
       });
     }
     child.once('error', (cause) => fail(`could not be started: ${cause.message}`));

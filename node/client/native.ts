@@ -13,6 +13,7 @@
  * All numbers are little-endian. Requests, completions and adapter items start at multiples of eight bytes.
  */
 import type { Eviction } from '../../index';
+import type { RedisPlace } from './redis-options';
 
 export interface NativeBinding {
   /** JSON of every option with its default, in milliseconds and bytes: the only place where a default is written. */
@@ -50,7 +51,7 @@ export interface NativeOptions {
   namespace: string | null;
   version: string | null;
   memory: { maxBytes: number; eviction: Eviction } | null;
-  redis: { url: string; connectTimeout: number; commandTimeout: number } | null;
+  redis: (RedisPlace & { connectTimeout: number; commandTimeout: number }) | null;
   /** A remote tier that lives in JavaScript: its batches arrive as completions of status {@link Status.Adapter}. */
   adapter: boolean;
   compression: { threshold: number; level: number } | null;

@@ -17,7 +17,7 @@ import type { HotLimits } from './hot-tier';
 import { escapeName } from './key';
 import type { NativeOptions } from './native';
 import { CONFIGURATION, checkNames, hasMethods, integer, oneOf, refuse, size } from './option-check';
-import { checkRedis, type RedisSettings } from './redis-options';
+import { checkRedis, type RedisDefaults, type RedisSettings } from './redis-options';
 import { codecOf } from './serializers';
 
 /** JSON of `NativeBinding.defaultOptions()`. */
@@ -30,7 +30,7 @@ export interface Defaults {
   readonly jitter: number;
   readonly memory: { readonly maxBytes: number; readonly eviction: Eviction };
   readonly hot: { readonly maxEntries: number; readonly maxBytes: number; readonly reads: ReadMode };
-  readonly redis: { readonly connectTimeout: number; readonly commandTimeout: number; readonly required: boolean };
+  readonly redis: RedisDefaults;
   readonly compression: { readonly threshold: number; readonly level: number };
   readonly serializer: 'json';
   readonly maxKeyBytes: number;
@@ -79,9 +79,9 @@ export function checkManagerOptions(input: CacheManagerOptions | undefined, defa
       version: checkVersion(given.version),
       memory: checkMemory(given.memory, defaults.memory),
       redis:
-        redis.url === null
+        redis.place === null
           ? null
-          : { url: redis.url, connectTimeout: redis.connectTimeout, commandTimeout: redis.commandTimeout },
+          : { ...redis.place, connectTimeout: redis.connectTimeout, commandTimeout: redis.commandTimeout },
       adapter: given.adapter !== undefined,
       compression: checkCompression(given.compression, defaults.compression),
       maxKeyBytes:

@@ -7,7 +7,7 @@ import { RemoteError } from './errors';
 import type { Reports } from './reports';
 import type { NativeStats } from './session';
 
-type Remote = Pick<NativeStats['remote'], 'state'>;
+type Remote = Pick<NativeStats['remote'], 'state' | 'warnings'>;
 
 const WATCH_MS = 1_000;
 const READY_POLL_MS = 10;
@@ -15,6 +15,8 @@ const READY_POLL_MS = 10;
 export class RemoteWatch {
   private readonly timer: NodeJS.Timeout;
   private reportedDown = false;
+  /** What the warnings that stand, and were reported, are about. */
+  private warned = new Set<string>();
 
   constructor(
     private readonly remote: () => Remote,
@@ -47,10 +49,21 @@ export class RemoteWatch {
   private look(
     message = 'The remote tier does not answer; calls go on without it, and it is tried again in the background.',
   ): void {
-    const { state } = this.remote();
+    const { state, warnings } = this.remote();
+    this.warn(warnings);
     if (state === 'up') this.reportedDown = false;
     if (state !== 'down' || this.reportedDown) return;
     this.reportedDown = true;
     this.reports.error(new RemoteError('E_TURBOCACHE_REMOTE', message));
+  }
+
+  private warn(warnings: Remote['warnings']): void {
+    if (warnings.length === 0 && this.warned.size === 0) return;
+    for (const { code, about, message, expected } of warnings) {
+      if (!this.warned.has(about)) {
+        this.reports.warning(new RemoteError(code, message, { option: about, got: message, expected }));
+      }
+    }
+    this.warned = new Set(warnings.map(({ about }) => about));
   }
 }

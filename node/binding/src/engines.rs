@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Weak};
 use tokio::runtime::Handle;
 use turbocache::engine::Engine;
+use turbocache::options::RedisOptions;
 use turbocache::{Error, ErrorKind, Options, Result, key};
 
-/// Root path and address of the server.
-type Identity = (String, Option<String>);
+/// Root path, and where Redis is.
+type Identity = (String, Option<RedisOptions>);
 
 static SHARED: LazyLock<Mutex<HashMap<Identity, Weak<Engine>>>> = LazyLock::new(Mutex::default);
 
@@ -20,7 +21,7 @@ pub fn open(options: Options, runtime: &Handle) -> Result<(Arc<Engine>, Option<E
         return start(options, runtime).map(|engine| (engine, None));
     }
     let root = key::root_path(options.namespace.as_deref(), options.version.as_deref())?;
-    let identity = (root, options.redis.as_ref().map(|redis| redis.url.clone()));
+    let identity = (root, options.redis.as_ref().map(place_of));
     let mut shared = SHARED.lock();
     shared.retain(|_, engine| engine.strong_count() > 0);
     if let Some(engine) = shared.get(&identity).and_then(Weak::upgrade) {
@@ -30,6 +31,16 @@ pub fn open(options: Options, runtime: &Handle) -> Result<(Arc<Engine>, Option<E
     let engine = start(options, runtime)?;
     shared.insert(identity, Arc::downgrade(&engine));
     Ok((engine, None))
+}
+
+/// The same options without what says nothing about the place.
+fn place_of(redis: &RedisOptions) -> RedisOptions {
+    RedisOptions {
+        url: redis.url.clone(),
+        cluster: redis.cluster.clone(),
+        sentinel: redis.sentinel.clone(),
+        ..RedisOptions::default()
+    }
 }
 
 /// The first option in which the two differ: the engine keeps the one that stands.

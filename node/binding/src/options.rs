@@ -2,7 +2,7 @@
 
 use napi_derive::napi;
 use serde::{Deserialize, Serialize};
-use turbocache::options::{Freshness, MemoryOptions, RedisOptions};
+use turbocache::options::{Freshness, MemoryOptions, RedisOptions, SentinelOptions};
 use turbocache::{Error, ErrorKind, Options, Result};
 
 /// The hot tier lives in JavaScript; its defaults stand here with the others.
@@ -34,6 +34,13 @@ struct RedisDefaults {
     connect_timeout: u64,
     command_timeout: u64,
     required: bool,
+    sentinel: SentinelDefaults,
+}
+
+#[derive(Serialize)]
+struct SentinelDefaults {
+    database: u32,
+    tls: bool,
 }
 
 /// What the client sends.
@@ -64,6 +71,7 @@ impl Wanted {
 pub fn default_options() -> String {
     let engine = Options::default();
     let redis = RedisOptions::default();
+    let sentinel = SentinelOptions::default();
     let defaults = Defaults {
         freshness: Freshness::default(),
         memory: MemoryOptions::default(),
@@ -76,6 +84,10 @@ pub fn default_options() -> String {
             connect_timeout: redis.connect_timeout,
             command_timeout: redis.command_timeout,
             required: false,
+            sentinel: SentinelDefaults {
+                database: sentinel.database,
+                tls: sentinel.tls,
+            },
         },
         compression: turbocache::options::CompressionOptions::default(),
         serializer: "json",

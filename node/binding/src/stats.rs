@@ -3,6 +3,7 @@
 use serde::Serialize;
 use turbocache::engine::Engine;
 use turbocache::tier::RemoteState;
+use turbocache::warning::{Warning, WarningKind};
 
 #[derive(Serialize)]
 struct Stats {
@@ -27,6 +28,29 @@ struct Remote {
     errors: u64,
     rejected: u64,
     state: &'static str,
+    warnings: Vec<RemoteWarning>,
+}
+
+#[derive(Serialize)]
+struct RemoteWarning {
+    code: &'static str,
+    about: String,
+    message: String,
+    expected: String,
+}
+
+impl From<Warning> for RemoteWarning {
+    fn from(warning: Warning) -> Self {
+        Self {
+            code: match warning.kind {
+                WarningKind::Refused => "E_TURBOCACHE_REFUSED",
+                _ => "E_TURBOCACHE_TOPOLOGY",
+            },
+            about: warning.about,
+            message: warning.message,
+            expected: warning.expected,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -69,6 +93,7 @@ pub fn json(engine: &Engine) -> String {
                 RemoteState::Up => "up",
                 RemoteState::Down => "down",
             },
+            warnings: engine.warnings().into_iter().map(RemoteWarning::from).collect(),
         },
         loads: Loads {
             started: counters.loads_started.value(),

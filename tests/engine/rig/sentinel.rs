@@ -37,7 +37,7 @@ impl SentinelTrio {
         let sentinels = ports.iter().map(|&own| {
             let mut configuration = format!(
                 "sentinel myid {}\nsentinel monitor {NAME} 127.0.0.1 {port} 2\n\
-                 sentinel down-after-milliseconds {NAME} 400\nsentinel failover-timeout {NAME} 2000\n{lines}\n",
+                 sentinel down-after-milliseconds {NAME} 400\nsentinel failover-timeout {NAME} 1500\n{lines}\n",
                 id(own)
             );
             for &other in ports.iter().filter(|&&other| other != own) {
@@ -52,7 +52,7 @@ impl SentinelTrio {
             servers: vec![master, replica],
         };
         for sentinel in &trio.sentinels {
-            sentinel.run("SENTINEL DEBUG ping-period 100 ask-period 100 info-period 200 publish-period 200");
+            sentinel.run("SENTINEL DEBUG ping-period 100 ask-period 100 info-period 200 publish-period 200 tilt-trigger 60000 election-timeout 500");
             trio.wait("the Sentinels know the replica", || {
                 let reply = sentinel.run(&format!("SENTINEL CKQUORUM {NAME}"));
                 let replicas = sentinel.run(&format!("SENTINEL REPLICAS {NAME}"));
