@@ -30,7 +30,7 @@ pub struct Link(Topology, Arc<Warnings>);
 #[derive(Clone)]
 enum Topology {
     /// One server has everything: at an address, or wherever Sentinels say.
-    One(Node),
+    One(Box<Node>),
     /// Many, each with some of the keys.
     Cluster(Cluster),
 }
@@ -50,11 +50,11 @@ impl Link {
             }
             None => {
                 let client = address::client_of("redis.url", options.url.as_deref().unwrap_or_default())?;
-                (Place::Fixed(client), "redis.url")
+                (Place::Fixed(Box::new(client)), "redis.url")
             }
         };
         let node = Node::new(place, option, connect_timeout, Arc::clone(warnings));
-        Ok(Self(Topology::One(node), Arc::clone(warnings)))
+        Ok(Self(Topology::One(Box::new(node)), Arc::clone(warnings)))
     }
 
     /// An empty batch for about so many commands.

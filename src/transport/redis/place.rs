@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub enum Place {
     /// A name is resolved anew with each connection.
-    Fixed(Client),
+    Fixed(Box<Client>),
     /// The master of this name.
     Master(Arc<Sentinels>),
 }
@@ -57,7 +57,7 @@ impl Place {
     /// A client for a connection of another kind to the same server.
     pub async fn client(&self) -> Result<(Option<Address>, Client)> {
         match self {
-            Place::Fixed(client) => Ok((None, client.clone())),
+            Place::Fixed(client) => Ok((None, Client::clone(client))),
             Place::Master(sentinels) => {
                 let known = sentinels.master().borrow().clone();
                 let address = match known {

@@ -230,10 +230,8 @@ impl Sentinels {
     pub fn found(&self, address: &Address) {
         self.master.send_if_modified(|known| {
             let is_news = known.as_ref() != Some(address);
-            if is_news {
-                if let Some(before) = known.replace(address.clone()) {
-                    tracing::info!(%before, now = %address, name = self.name, "another server is the master");
-                }
+            if is_news && let Some(before) = known.replace(address.clone()) {
+                tracing::info!(%before, now = %address, name = self.name, "another server is the master");
             }
             is_news
         });

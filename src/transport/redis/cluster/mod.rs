@@ -60,7 +60,7 @@ pub struct Nodes {
 impl Nodes {
     /// The node at an address; connects later.
     pub fn at(&self, address: &Address) -> Result<Node> {
-        let place = Place::Fixed(self.access.client(address)?);
+        let place = Place::Fixed(Box::new(self.access.client(address)?));
         Ok(Node::of_cluster(
             place,
             self.connect_timeout,

@@ -232,7 +232,7 @@ impl World {
         if node.importing && asking && keys.len() > 1 && missing > 0 {
             return error("-TRYAGAIN Multiple keys request during rehashing of slot\r\n".into());
         }
-        if !node.owns && !(node.importing && asking) {
+        if !(node.owns || node.importing && asking) {
             let owner = self.nodes.iter().position(|node| node.owns).expect("an owner");
             return error(format!("-MOVED {slot} 10.0.0.1:{owner}\r\n"));
         }
