@@ -7,7 +7,7 @@
 //! - A read that begins when its node knows of an invalidation never returns an older value. A node knows of it from the call
 //!   on when it was made there (law 1), from the message on (law 3), and a second after the acknowledgement in any case, if
 //!   it can reach the store (law 4). Also not a value that a load brings that began before (law 2).
-//! - An invalidation that failed promises nothing.
+//! - An invalidation that failed promises nothing to other nodes; its own knows of it as long as the process lives.
 //! - Nothing is served as fresh after its ttl, nor at all after its grace.
 //! - When nothing fails and nothing is invalidated, one load of a key runs in the whole cluster (law 6).
 //! - Every call is answered.
@@ -78,6 +78,8 @@ struct Invalidation {
     soft: bool,
     begun: Point,
     acknowledged: Option<Point>,
+    /// The process that was asked still lives, or has been answered by the store.
+    stands: bool,
     /// By which the others are told.
     message: Option<MessageId>,
 }
@@ -179,6 +181,7 @@ impl Checker {
             soft,
             begun: self.now,
             acknowledged: None,
+            stands: true,
             message: None,
         });
         InvalidationId(self.invalidations.len() - 1)
@@ -260,6 +263,13 @@ impl Checker {
     pub fn died(&mut self, node: Node) {
         for read in self.reads.iter_mut().filter(|read| read.node == node) {
             read.ending.get_or_insert(Ending::Nothing);
+        }
+        for invalidation in self
+            .invalidations
+            .iter_mut()
+            .filter(|invalidation| invalidation.node == node)
+        {
+            invalidation.stands &= invalidation.acknowledged.is_some();
         }
         self.forgot_all(node);
     }
@@ -375,7 +385,10 @@ impl Checker {
     /// Since when the reader's node knew of the invalidation when the read began, and by which law.
     fn knows(&self, read: &Read, invalidation: &Invalidation) -> Option<(&'static str, u64)> {
         let before = |point: &Point| point.order < read.begun.order;
-        // One that failed, or was never answered, promises nothing to anybody.
+        if invalidation.node == read.node && invalidation.stands && before(&invalidation.begun) {
+            return Some(("law 1", invalidation.begun.ms));
+        }
+        // To others one that failed, or was never answered, promises nothing.
         let acknowledged = invalidation.acknowledged?;
         let message = invalidation
             .message
@@ -385,9 +398,6 @@ impl Checker {
             .find(|forgot| forgot.order > acknowledged.order);
         if let Some(heard) = [message, forgot.copied()].into_iter().flatten().find(before) {
             return Some(("law 3", heard.ms));
-        }
-        if invalidation.node == read.node && before(&invalidation.begun) {
-            return Some(("law 1", invalidation.begun.ms));
         }
         let acknowledged = Some(acknowledged).filter(before)?;
         let known = acknowledged.ms + BOUND;

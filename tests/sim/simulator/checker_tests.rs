@@ -93,13 +93,25 @@ fn a_read_that_began_before_may_return_what_was_there_then() {
 }
 
 #[test]
-fn what_failed_promises_nothing_and_a_newer_value_is_always_right() {
-    let mut checker = Checker::new(1, false);
-    let old = checker.at(1).loaded_value(0, 1, LIFE);
-    checker
-        .at(10)
-        .invalidate("a delete that fails".into(), 0, vec![(0, 2)], false);
-    assert!(read(checker, 0, 3_000, old).is_empty());
+fn what_failed_binds_its_own_node_as_long_as_it_lives_and_no_other() {
+    let failed = |node: Node, dies: bool| {
+        let mut checker = Checker::new(2, false);
+        let old = checker.at(1).loaded_value(0, 1, LIFE);
+        checker
+            .at(10)
+            .invalidate("a delete that fails".into(), 0, vec![(0, 2)], false);
+        if dies {
+            checker.at(11).died(0);
+        }
+        read(checker, node, 3_000, old)
+    };
+    assert_eq!(failed(0, false), ["law 1"]);
+    assert!(failed(0, true).is_empty());
+    assert!(failed(1, false).is_empty());
+}
+
+#[test]
+fn a_newer_value_is_always_right() {
     let Deleted { mut checker, .. } = deleted();
     let new = checker.at(13).loaded_value(0, 2, LIFE);
     assert!(read(checker, 0, 14, new).is_empty());
