@@ -11,22 +11,41 @@ const silent = (name, title, which) => ({
   needs: which === 'bus' ? ['bus'] : [],
   batch: 50,
   async repeat(arena, keys) {
-    const [a, b] = arena.members;
     await Promise.all(keys.map((key) => arena.held(key, 'old')));
-    a.proxy.halfOpen(which);
-    const changed = [];
-    for (const key of keys) {
-      await b.set(key, 'new');
-      changed.push(process.hrtime.bigint());
-    }
-    const wrong = await staleReads(a, keys, { changed, within: BOUND });
-    a.proxy.heal();
-    const healed = await Promise.all(
-      keys.map((key) => arena.agree(key, (value) => value === 'new', { within: 10_000 })),
-    );
-    return keys.map((_, index) => wrong[index] ?? healed[index]);
+    return changedInSilence(arena, keys, which);
   },
 });
+
+async function changedInSilence(arena, keys, which) {
+  const [a, b] = arena.members;
+  a.proxy.halfOpen(which);
+  const changed = [];
+  for (const key of keys) {
+    await b.set(key, 'new');
+    changed.push(process.hrtime.bigint());
+  }
+  const wrong = await staleReads(a, keys, { changed, within: BOUND });
+  a.proxy.heal();
+  const healed = await Promise.all(keys.map((key) => arena.agree(key, (value) => value === 'new', { within: 10_000 })));
+  return keys.map((_, index) => wrong[index] ?? healed[index]);
+}
+
+/** Silence once more, as soon as A has values in memory again after the first one. */
+const silentTwice = {
+  name: 'silence/twice',
+  title: 'Connections fall silent, come back until values are in memory again, and fall silent once more',
+  law: 4,
+  batch: 10,
+  async repeat(arena, keys) {
+    const [a] = arena.members;
+    await Promise.all(keys.map((key) => arena.held(key, 'old')));
+    a.proxy.halfOpen();
+    await arena.becomes(async () => (await a.get(keys[0])) !== 'old', 2 * BOUND);
+    a.proxy.heal();
+    await Promise.all(keys.map((key) => arena.keeps(a, key, 'old', 10_000)));
+    return changedInSilence(arena, keys, 'all');
+  },
+};
 
 export const silence = [
   silent(
@@ -34,6 +53,7 @@ export const silence = [
     'All connections of a reader fall silent while another process changes what it holds',
     'all',
   ),
+  silentTwice,
   silent('bus', 'Only the messages of a reader fall silent while another process changes what it holds', 'bus'),
   {
     name: 'silence/bus-cut',

@@ -100,13 +100,14 @@ class Arena {
   /** The first member writes a value, and all hold it in memory: they read it without asking Redis. */
   async held(key, value, members = this.members, options = undefined) {
     await members[0].set(key, value, options);
-    await Promise.all(
-      members.map(async (member) => {
-        if (this.system.lacks?.memory !== undefined) return;
-        const holds = async () => (await this.readsFromMemory(member, key)) === value;
-        if (!(await this.becomes(holds, PATIENCE))) throw new Unforced(`${member.name} does not keep ${key} in memory`);
-      }),
-    );
+    await Promise.all(members.map((member) => this.keeps(member, key, value)));
+  }
+
+  /** Waits until the member has in memory what Redis has. */
+  async keeps(member, key, value, within = PATIENCE) {
+    if (this.system.lacks?.memory !== undefined) return;
+    const holds = async () => (await this.readsFromMemory(member, key)) === value;
+    if (!(await this.becomes(holds, within))) throw new Unforced(`${member.name} does not keep ${key} in memory`);
   }
 
   /**
