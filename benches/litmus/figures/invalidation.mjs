@@ -9,7 +9,7 @@
  *
  * `forgotten`: the first read in B that does not give the old value. `new`: the first that gives the new one, which takes a read of
  * Redis. B reads synchronously where the system can (`peek`), with pauses of 20 µs; else it awaits one read after another.
- * What B sees before A is told that its write is done counts as 0.
+ * What B sees before A is told that its write is done counts as 0; `since the call` counts from the moment at which A calls `set`.
  */
 import { blockedEventLoop } from '../cases/blocked-event-loop.mjs';
 import { Unforced } from '../runner/member.mjs';
@@ -27,13 +27,13 @@ for (const system of systems) {
   const arena = await arenaOf(system, { members: 2, isDirect: true });
   const [a, b] = arena.members;
   const key = arena.key();
-  const [forgotten, renewed] = [[], []];
+  const [forgotten, renewed, sinceCall] = [[], [], []];
   let never = 0;
   await a.set(key, 0);
   for (let version = 1; version <= number('writes') && never < ENOUGH_NEVER; version++) {
     await keep(arena, b, key, version - 1);
     await b.run(watch, { key, old: version - 1, never: NEVER });
-    const acknowledged = await a.run(write, key, version);
+    const { called, acknowledged } = await a.run(write, key, version);
     const seen = await b.run((scope) => scope.seen);
     if (seen === undefined) {
       never++;
@@ -42,10 +42,12 @@ for (const system of systems) {
       continue;
     }
     forgotten.push(Math.max(0, Number(seen.forgotten - acknowledged) / 1e6));
+    sinceCall.push(Number(seen.forgotten - called) / 1e6);
     renewed.push(Math.max(0, Number(seen.renewed - acknowledged) / 1e6));
   }
   await arena.close();
   row(system, 'forgotten', { writes: forgotten.length, ...percentiles(forgotten), 'never seen': never });
+  row(system, 'forgotten, since the call', { writes: sinceCall.length, ...percentiles(sinceCall) });
   row(system, 'new', { writes: renewed.length, ...percentiles(renewed) });
 
   for (const litmus of blockedEventLoop) {
@@ -81,8 +83,9 @@ async function keep(arena, b, key, version) {
 
 /** Runs in A. */
 async function write({ cache }, key, version) {
+  const called = process.hrtime.bigint();
   await cache.set(key, version);
-  return process.hrtime.bigint();
+  return { called, acknowledged: process.hrtime.bigint() };
 }
 
 /** Runs in B: begins to look as soon as it has answered. */
