@@ -29,6 +29,8 @@ export type UnsupportedError = api.UnsupportedError;
 export interface Shortcuts {
   /** The value of a hit in L0, as `getOrSet` hands it out. `undefined`: ask `getOrSet`, which also counts the miss. */
   hot(key: string): unknown;
+  /** How old the value is in milliseconds, by the store's own clock, and whether only its grace keeps it; `undefined`: not known. */
+  life(key: string): { readonly age: number; readonly stale: boolean } | undefined;
   /** A synchronous `getOrSet` that knows only the memory of this process. */
   getOrLoadNow(
     key: string,

@@ -34,3 +34,4 @@ export type { CacheFailure, CacheFailureHandler } from './registry/failure';
 
 export { TurboCacheInterceptor } from './interceptor/turbocache.interceptor';
 export { TurboCacheRoute, type TurboCacheRouteOptions } from './interceptor/route-options';
+export type { RequestFunction, RouteVary, VaryOption } from './interceptor/vary';

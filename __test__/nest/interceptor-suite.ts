@@ -19,9 +19,15 @@ import {
 import { Test } from '@nestjs/testing';
 import { of } from 'rxjs';
 import { CacheManager } from 'turbocache-js';
-import { TurboCacheInterceptor, TurboCacheModule, TurboCacheRoute } from 'turbocache-js/nest';
-import { describe, expect, it } from 'vitest';
-import { track } from './fixture';
+import {
+  TurboCacheInterceptor,
+  TurboCacheModule,
+  type TurboCacheModuleOptions,
+  TurboCacheRoute,
+} from 'turbocache-js/nest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startRedis, type RedisServer } from '../rig/redis';
+import { errorOf, track } from './fixture';
 
 /** The header methods of Express and of Fastify. */
 interface AnyResponse {
@@ -33,6 +39,18 @@ class Account {
 }
 
 let calls = 0;
+let fails = false;
+
+@Controller('tenants')
+@UseInterceptors(TurboCacheInterceptor)
+@TurboCacheRoute({ varyBy: { tenant: ({ headers }) => headers['x-tenant'], headers: ['X-Mode'] } })
+class Tenants {
+  @Get('report')
+  @TurboCacheRoute({ varyBy: ['accept-language'] })
+  report(@Req() request: { headers: Record<string, string> }): object {
+    return { of: request.headers['x-tenant'], call: (calls += 1) };
+  }
+}
 
 @Controller()
 @UseInterceptors(TurboCacheInterceptor)
@@ -123,6 +141,64 @@ class Pages {
     return { account: new Account('ada'), call: (calls += 1) };
   }
 
+  @Get('etag')
+  etag(@Res({ passthrough: true }) response: AnyResponse): object {
+    response.header('etag', '"mine, all mine"');
+    return { call: (calls += 1) };
+  }
+
+  @Get('mine')
+  @TurboCacheRoute({ varyBy: { user: ({ headers }) => headers.authorization } })
+  mine(@Req() request: { headers: Record<string, string> }): object {
+    return { of: request.headers['authorization'], call: (calls += 1) };
+  }
+
+  @Get('mine/private')
+  @Header('cache-control', 'private, max-age=5')
+  @TurboCacheRoute({ varyBy: { user: ({ headers }) => headers.authorization } })
+  minePrivate(@Res({ passthrough: true }) response: AnyResponse): object {
+    response.header('vary', 'authorization');
+    return { call: (calls += 1) };
+  }
+
+  @Get('mine/session')
+  @TurboCacheRoute({ varyBy: { user: () => 'ada' } })
+  mineSession(@Res({ passthrough: true }) response: AnyResponse): object {
+    response.header('set-cookie', 'id=1');
+    return { call: (calls += 1) };
+  }
+
+  @Get('mine/broken')
+  @TurboCacheRoute({ varyBy: { user: ({ session }) => session.user } })
+  mineBroken(): object {
+    return { call: (calls += 1) };
+  }
+
+  @Get('plan')
+  @TurboCacheRoute({ varyBy: { plan: ({ headers }) => headers['x-plan'] ?? 'free' } })
+  plan(): object {
+    return { call: (calls += 1) };
+  }
+
+  @Get('keyed/:id')
+  @TurboCacheRoute({ key: 'keyed:#{params.id}:#{query.page?}', tags: ['keyed', 'keyed:#{params.id}'] })
+  keyed(@Param('id') id: string): object {
+    return { id, call: (calls += 1) };
+  }
+
+  @Get('function/:id')
+  @TurboCacheRoute({ key: ({ params }) => (params.id === 'none' ? '' : `function:${params.id}`) })
+  byFunction(@Param('id') id: string): object {
+    return { id, call: (calls += 1) };
+  }
+
+  @Get('grace')
+  @TurboCacheRoute({ key: 'grace', grace: '1h' })
+  grace(): object {
+    if (fails) throw new NotFoundException('the source is away');
+    return { call: (calls += 1) };
+  }
+
   @Get('null')
   nothing(): null {
     calls += 1;
@@ -148,14 +224,20 @@ interface Answer {
 }
 
 export function interceptorSuite(platform: string, create: Create): void {
-  const started = async () => {
-    const imports = [TurboCacheModule.forRoot()];
-    const module = await Test.createTestingModule({ imports, controllers: [Pages] }).compile();
+  const started = async (options: TurboCacheModuleOptions = {}) => {
+    const failures: { operation: string; code: string }[] = [];
+    const onError = ({ code }: { code: string }, { operation }: { operation: string }): void => {
+      failures.push({ operation, code });
+    };
+    const imports = [TurboCacheModule.forRoot({ onError, ...options })];
+    const module = await Test.createTestingModule({ imports, controllers: [Pages, Tenants] }).compile();
     const app = track(create(module));
     await app.listen(0, '127.0.0.1');
     const url = await app.getUrl();
     const get = async (path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> => {
-      const response = await fetch(url + path, { headers, method, redirect: 'manual' });
+      // With `If-None-Match` fetch adds `no-cache` of its own, unless it is told what a browser sends that revalidates.
+      const asked = 'if-none-match' in headers ? { 'cache-control': 'max-age=0', ...headers } : headers;
+      const response = await fetch(url + path, { headers: asked, method, redirect: 'manual' });
       const { status } = response;
       return { status, body: await response.text(), cache: response.headers.get('x-cache'), headers: response.headers };
     };
@@ -166,7 +248,7 @@ export function interceptorSuite(platform: string, create: Create): void {
       await get(path, headers, method);
       return calls - before === 2;
     };
-    return { app, get, runsTwice };
+    return { app, get, runsTwice, failures };
   };
 
   describe(`TurboCacheInterceptor on ${platform}`, () => {
@@ -268,5 +350,150 @@ export function interceptorSuite(platform: string, create: Create): void {
       const apart = await Promise.all(Array.from({ length: 10 }, () => get('/session')));
       expect(new Set(apart.map(({ body }) => body)).size).toBe(10);
     });
+
+    it('tells a client that has the answer so, on a miss as on a hit', async () => {
+      const { get } = await started();
+      const { headers, body } = await get('/page?etag');
+      const etag = headers.get('etag')!;
+      expect(etag).toMatch(/^W\/"[\w-]+"$/);
+      for (const known of [etag, `"other", ${etag}`, etag.slice(2), '*']) {
+        const answer = await get('/page?etag', { 'if-none-match': known });
+        expect(answer, known).toMatchObject({ status: 304, body: '', cache: 'HIT' });
+        expect(answer.headers.get('etag')).toBe(etag);
+      }
+      expect(await get('/page?etag', { 'if-none-match': '"other"' })).toMatchObject({ status: 200, body });
+      const nothing = await get('/null');
+      expect(nothing.headers.get('etag')).not.toBeNull();
+
+      const fresh = await started();
+      const known = { 'if-none-match': (await fresh.get('/null')).headers.get('etag')! };
+      await fresh.app.get(CacheManager).clear();
+      expect(await fresh.get('/null', known)).toMatchObject({ status: 304, cache: 'MISS' });
+    });
+
+    it("keeps the handler's own ETag", async () => {
+      const { get } = await started();
+      const [first, second] = [await get('/etag'), await get('/etag')];
+      expect([first, second].map(({ headers }) => headers.get('etag'))).toEqual([
+        '"mine, all mine"',
+        '"mine, all mine"',
+      ]);
+      expect((await get('/etag', { 'if-none-match': 'W/"mine, all mine"' })).status).toBe(304);
+    });
+
+    it('answers requests with credentials from the cache only where a function says who asks', async () => {
+      const { get } = await started();
+      const ask = (user: string) => get('/mine', { authorization: user });
+      const [ada, bob] = [await ask('ada'), await ask('bob')];
+      expect([ada.cache, bob.cache]).toEqual(['MISS', 'MISS']);
+      expect(await ask('ada')).toMatchObject({ cache: 'HIT', body: ada.body });
+      expect(await ask('bob')).toMatchObject({ cache: 'HIT', body: bob.body });
+      for (const { headers } of [ada, await ask('ada')]) expect(headers.get('cache-control')).toBe('private');
+    });
+
+    it('neither reads nor stores when the function does not know, and goes on when it fails', async () => {
+      const { get, runsTwice, failures } = await started();
+      expect(await runsTwice('/mine')).toBe(true);
+      expect(await runsTwice('/mine', { cookie: 'id=1' })).toBe(true);
+      expect(await runsTwice('/mine/broken', { cookie: 'id=1' })).toBe(true);
+      expect((await get('/mine/broken')).status).toBe(200);
+      expect(failures[0]).toEqual({ operation: 'key', code: 'E_TURBOCACHE_DECORATOR' });
+    });
+
+    it('keeps what is private for its user, and Set-Cookie for nobody', async () => {
+      const { runsTwice } = await started();
+      expect(await runsTwice('/mine/private', { authorization: 'ada' })).toBe(false);
+      expect(await runsTwice('/mine/session', { authorization: 'ada' })).toBe(true);
+    });
+
+    it('lets a tenant share its answers; what the controller tells apart, its routes tell apart too', async () => {
+      const { get } = await started();
+      const ask = (tenant: string, more: Record<string, string> = {}) =>
+        get('/tenants/report', { 'x-tenant': tenant, authorization: 'anybody', ...more });
+      await ask('acme');
+      expect((await ask('acme', { authorization: 'somebody else' })).cache).toBe('HIT');
+      expect((await ask('other')).cache).toBe('MISS');
+      expect((await ask('acme', { 'accept-language': 'no' })).cache).toBe('MISS');
+      expect((await ask('acme', { 'x-mode': 'raw' })).cache).toBe('MISS');
+      expect((await ask('acme')).headers.get('vary')).toMatch(/x-mode, accept-language/);
+      expect((await get('/tenants/report', { authorization: 'anybody' })).cache).toBeNull();
+    });
+
+    it('takes any other function for a part of the key, which permits no credentials', async () => {
+      const { get, runsTwice } = await started();
+      await get('/plan');
+      expect((await get('/plan')).cache).toBe('HIT');
+      expect((await get('/plan', { 'x-plan': 'gold' })).cache).toBe('MISS');
+      expect(await runsTwice('/plan', { authorization: 'ada' })).toBe(true);
+    });
+
+    it('takes a key and tags from templates over the request, or a key from a function', async () => {
+      const { app, get, runsTwice, failures } = await started();
+      await get('/keyed/a%3Ab?page=2&noise=1');
+      expect((await get('/keyed/a%3Ab?page=2&noise=2')).cache).toBe('HIT');
+      expect((await get('/keyed/a%3Ab')).cache).toBe('MISS');
+      const manager = app.get(CacheManager);
+      expect([...(await manager.getEntry('GET keyed:a%3Ab:~2'))!.tags].sort()).toEqual(['keyed', 'keyed:a%3Ab']);
+      await manager.invalidateTags(['keyed:a%3Ab']);
+      expect((await get('/keyed/a%3Ab')).cache).toBe('MISS');
+
+      await get('/function/1?x=1');
+      expect((await get('/function/1?x=2')).cache).toBe('HIT');
+      await manager.delete('GET function:1');
+      expect((await get('/function/1')).cache).toBe('MISS');
+      expect(await runsTwice('/function/none')).toBe(true);
+      expect(failures[0]).toEqual({ operation: 'key', code: 'E_TURBOCACHE_DECORATOR' });
+    });
+
+    it('says that an answer is old when only its grace keeps it', async () => {
+      const { app, get } = await started();
+      const { body } = await get('/grace');
+      await app.get(CacheManager).expire('GET grace');
+      fails = true;
+      try {
+        expect(await get('/grace')).toMatchObject({ status: 200, body, cache: 'STALE' });
+      } finally {
+        fails = false;
+      }
+    });
+
+    describe('with Redis', () => {
+      let redis: RedisServer;
+      beforeAll(async () => {
+        redis = await startRedis();
+      });
+      afterAll(() => redis.stop());
+
+      it('tells the age by what the server says is left of its life', async () => {
+        const options = { redis: { url: redis.url } };
+        const [one, other] = [await started(options), await started(options)];
+        await Promise.all([one, other].map(({ app }) => app.get(CacheManager).ready()));
+        const first = await one.get('/page?age');
+        expect(first.headers.get('age')).toBeNull();
+        // The answer does not wait for Redis to have it.
+        let name: string | undefined;
+        while (name === undefined) [name] = (await redis.cli('KEYS', '*page*:v')) as string[];
+        await redis.cli('PEXPIRE', name, '20500');
+        const second = await other.get('/page?age');
+        expect(second).toMatchObject({ cache: 'HIT', body: first.body });
+        const age = Number(second.headers.get('age'));
+        expect(age).toBeGreaterThanOrEqual(39);
+        expect(age).toBeLessThan(60);
+      });
+    });
+  });
+
+  it.each<[string, unknown, string]>([
+    ['an unknown name in a key', { key: 'a:#{param.id}' }, 'key'],
+    ['an unknown name in a tag', { tags: ['a:#{id}'] }, 'tags'],
+    ['an empty key', { key: '' }, 'key'],
+    ['a key that is none', { key: 5 }, 'key'],
+    ['a header that is none', { varyBy: [5] }, 'varyBy'],
+    ['a user that is no function', { varyBy: { user: 'id' } }, 'varyBy.user'],
+    ['headers that are no list', { varyBy: { headers: 'accept' } }, 'varyBy.headers'],
+    ['varyBy that is none', { varyBy: 'accept' }, 'varyBy'],
+  ])('%s is a mistake when the class is defined', (_, options, option) => {
+    const error = errorOf(() => TurboCacheRoute(options as object)({}, 'find', { value: () => 1 }));
+    expect(error).toMatchObject({ code: 'E_TURBOCACHE_DECORATOR', option });
   });
 }

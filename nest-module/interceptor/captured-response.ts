@@ -1,6 +1,8 @@
 /** What of a response is kept, and which responses never are. */
 import { StreamableFile } from '@nestjs/common';
 import { isPlainObject } from '../key/plain-object';
+import { entityTagOf } from './entity-tag';
+import type { Vary } from './vary';
 
 /** What Express and Fastify have in common. */
 export interface HttpResponse {
@@ -21,24 +23,25 @@ export interface Refusal {
 
 export const REFUSED: Refusal = { refused: true };
 
-/** Made anew for each answer by the server itself. */
-const NOT_KEPT = new Set(['content-length', 'transfer-encoding', 'connection', 'date', 'etag', 'x-cache']);
+/** Made anew for each answer by the server itself, or by us. */
+const NOT_KEPT = new Set(['content-length', 'transfer-encoding', 'connection', 'date', 'age', 'x-cache']);
 
 /** @param before The headers as they were when the handler was called: middleware sets those on a hit, too. */
 export function capture(
   response: HttpResponse,
   before: Readonly<Record<string, unknown>>,
   body: unknown,
-  varyBy: readonly string[],
+  vary: Vary,
 ): CapturedResponse | Refusal {
   const after = response.getHeaders();
-  if (response.statusCode !== 200 || forOneUser(after) || varies(before, after, varyBy) || !isPlainData(body))
+  if (response.statusCode !== 200 || isForbidden(after, vary) || varies(before, after, vary) || !isPlainData(body))
     return REFUSED;
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(after)) {
     if (NOT_KEPT.has(name.toLowerCase()) || sameHeader(value, before[name]) || value === undefined) continue;
     headers[name] = typeof value === 'number' ? String(value) : (value as string | string[]);
   }
+  headers['etag'] ??= entityTagOf(body);
   return { body, headers };
 }
 
@@ -46,10 +49,11 @@ function sameHeader(a: unknown, b: unknown): boolean {
   return a === b || (Array.isArray(a) && Array.isArray(b) && a.join('\n') === b.join('\n'));
 }
 
-function forOneUser(headers: Readonly<Record<string, unknown>>): boolean {
+/** An answer for one user alone may be kept for that user, if the key says who it is. */
+function isForbidden(headers: Readonly<Record<string, unknown>>, { byUser }: Vary): boolean {
+  const forbidden = byUser ? /^(?:no-store|no-cache)\b/ : /^(?:private|no-store|no-cache)\b/;
   return (
-    headers['set-cookie'] !== undefined ||
-    [...namesIn(headers['cache-control'])].some((word) => /^(?:private|no-store|no-cache)\b/.test(word))
+    headers['set-cookie'] !== undefined || [...namesIn(headers['cache-control'])].some((word) => forbidden.test(word))
   );
 }
 
@@ -57,9 +61,10 @@ function forOneUser(headers: Readonly<Record<string, unknown>>): boolean {
 function varies(
   before: Readonly<Record<string, unknown>>,
   after: Readonly<Record<string, unknown>>,
-  varyBy: readonly string[],
+  { headers, permitsCredentials }: Vary,
 ): boolean {
-  const known = new Set([...namesIn(before['vary']), ...varyBy.map((name) => name.toLowerCase())]);
+  const credentials = permitsCredentials ? ['authorization', 'cookie'] : [];
+  const known = new Set([...namesIn(before['vary']), ...headers, ...credentials]);
   return [...namesIn(after['vary'])].some((name) => !known.has(name));
 }
 

@@ -3,7 +3,8 @@
  * there is no promise to be had. It finds this by a symbol that both sides know; nobody else is meant to.
  */
 import type { EntryOptions, LoaderContext } from '../../index';
-import type { HotTier } from './hot-tier';
+import { NEVER, type HotTier } from './hot-tier';
+import { ReadStatus, Word } from './native';
 import { isDue, type Space } from './space';
 
 export const SHORTCUTS = Symbol.for('turbocache-js:shortcuts');
@@ -36,4 +37,22 @@ export class Shortcuts {
     this.hotTier.hits++;
     return node.kept.take();
   }
+
+  /**
+   * How old the value of L0 or L1 is in milliseconds, and whether only its grace keeps it. The ages of remote values come from
+   * the store's own clock. `undefined`: it is not here, or it never ends, and then nobody knows when it began.
+   */
+  life(key: string): { readonly age: number; readonly stale: boolean } | undefined {
+    const { tiers } = this.space;
+    if (tiers.closed) return undefined;
+    const node = this.hotTier.hit(this.space.hot, key);
+    if (node !== undefined) return lifeOf(node.ttl, this.hotTier.freshFor(node));
+    if (this.space.readMemory(key) === ReadStatus.Miss) return undefined;
+    const { answer } = tiers.session;
+    return lifeOf(answer.word(Word.Ttl), answer.word(Word.FreshFor));
+  }
+}
+
+function lifeOf(ttl: number, freshFor: number): { readonly age: number; readonly stale: boolean } | undefined {
+  return ttl >= NEVER ? undefined : { age: Math.max(0, ttl - freshFor), stale: freshFor <= 0 };
 }
