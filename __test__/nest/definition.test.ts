@@ -83,7 +83,7 @@ describe('a mistake in a decorator is an error when the class is defined', () =>
     ['an unknown default', () => TurboCacheDefaults({ tll: 1 } as object)(class {}), 'no such option'],
     [
       'an unknown route option',
-      decorate(find, TurboCacheRoute({ key: 1 } as object) as AnyDecorator),
+      decorate(find, TurboCacheRoute({ kye: 'x' } as object) as AnyDecorator),
       'no such option',
     ],
     [

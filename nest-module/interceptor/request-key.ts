@@ -1,17 +1,8 @@
 /** Which requests may be answered from the cache, and what makes two of them the same. */
 import type { Place, Site } from '../decorators/site';
 import { MethodCall } from '../method/call';
+import type { HttpRequest } from './http-request';
 import type { Vary } from './vary';
-
-/** What Express and Fastify have in common. */
-export interface HttpRequest {
-  readonly method: string;
-  readonly url: string;
-  readonly originalUrl?: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly params?: unknown;
-  readonly query?: unknown;
-}
 
 /** A request that names its user gets an answer for that user; so does one that asks for a part, or for no cache. */
 export function mayBeShared({ method, headers }: HttpRequest, vary: Vary): boolean {

@@ -9,7 +9,8 @@ import { reportFailure, type Scope, scopeOf } from '../method/scope';
 import { CacheRegistry } from '../registry/cache-registry';
 import { capture, type CapturedResponse, type HttpResponse, namesIn, REFUSED, type Refusal } from './captured-response';
 import { isKnown } from './entity-tag';
-import { callOf, type HttpRequest, mayBeShared, requestKey } from './request-key';
+import type { HttpRequest } from './http-request';
+import { callOf, mayBeShared, requestKey } from './request-key';
 import { type Route, routeOf } from './route';
 
 /** Handlers whose value is not the body: server-sent events, redirects, templates. */

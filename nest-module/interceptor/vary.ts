@@ -3,7 +3,7 @@
  * function which `user` or `tenant` asks may have answers to requests with credentials cached.
  */
 import { canonical } from '../key/canonical';
-import type { HttpRequest } from './request-key';
+import type { HttpRequest } from './http-request';
 
 /** Its answer is part of the key. `undefined` or `null`: this request is neither answered from the cache nor stored. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the request is that of Express or Fastify, with what guards have added
