@@ -42,6 +42,8 @@ export interface FreshnessOptions {
   softTimeout?: Duration | null;
   /** A caller never waits longer than this for the loader: it gets the old value if there is one, else a `LoaderTimeoutError`; the load goes on in the background. `null` = no limit. @default null */
   hardTimeout?: Duration | null;
+  /** A caller waits for a load of another process at most this long, then it loads here, and the value stays in this process. `null` = no limit, `0` = do not wait. @default '10s' */
+  lockTimeout?: Duration | null;
   /** Fraction of `ttl` (above 0, below 1) after which a hit starts one background reload and returns at once. `null` = off. @default null */
   eagerRefresh?: number | null;
   /** Each ttl is shortened by a random part of at most this time, so that entries written together do not expire together. @default 0 */

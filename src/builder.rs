@@ -110,6 +110,13 @@ impl CacheBuilder {
         self
     }
 
+    /// Wait for a load of another process at most this long, then load here, for this process alone; `None` = no limit.
+    #[must_use]
+    pub fn lock_timeout(mut self, lock_timeout: impl Into<Option<Duration>>) -> Self {
+        self.freshness.lock_timeout = lock_timeout.into().map(crate::clock::millis);
+        self
+    }
+
     /// How values become bytes.
     #[must_use]
     pub fn serializer(mut self, serializer: Serializer) -> Self {
@@ -151,6 +158,7 @@ impl CacheBuilder {
             Space::open(&engine, "", self.serializer.id()),
             self.serializer,
             lifetime,
+            self.freshness.lock_timeout.unwrap_or(crate::clock::FOREVER),
         ))
     }
 

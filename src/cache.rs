@@ -34,6 +34,7 @@ pub struct Cache {
     space: Space,
     serializer: Serializer,
     lifetime: Lifetime,
+    lock_timeout: u64,
 }
 
 /// How one value is stored; what is `None` is the cache's default.
@@ -64,11 +65,12 @@ impl Cache {
         CacheBuilder::default()
     }
 
-    pub(crate) fn new(space: Space, serializer: Serializer, lifetime: Lifetime) -> Self {
+    pub(crate) fn new(space: Space, serializer: Serializer, lifetime: Lifetime, lock_timeout: u64) -> Self {
         Self {
             space,
             serializer,
             lifetime,
+            lock_timeout,
         }
     }
 
@@ -249,7 +251,7 @@ impl Cache {
         let space = self.space.clone();
         // A caller who has gone never takes his answer out: dropping it hands its lease to the next.
         let done = move |lookup| drop(sender.send(Answer::new(space, lookup)));
-        self.space.lookup(key, Box::new(done));
+        self.space.lookup_within(key, self.lock_timeout, Box::new(done));
         let loader = || LOADING.scope(Arc::new(loading), loader());
         match answer.await.map_err(|_| closed())? {
             Answer::Value(found) => match self.serializer.decode(&found.entry.payload) {

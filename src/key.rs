@@ -132,6 +132,11 @@ pub fn log_name(root: &str) -> String {
     format!("tc:{{{root}}}:log")
 }
 
+/// Name of the key by which an owner of leases shows that he lives.
+pub fn life_name(root: &str, owner: u64) -> String {
+    format!("tc:{{{root}}}:p:{owner:x}")
+}
+
 /// Name of the channel on which a root namespace's invalidations are told.
 pub fn channel_name(root: &str) -> String {
     format!("tc:{{{root}}}:bus")

@@ -17,6 +17,7 @@ pub mod entry;
 pub mod error;
 pub mod event;
 pub mod key;
+pub mod lock;
 pub mod metrics;
 pub mod options;
 pub mod pattern;

@@ -157,6 +157,8 @@ pub struct Freshness {
     pub soft_timeout: Option<u64>,
     /// Wait for the loader at most this long, in any case.
     pub hard_timeout: Option<u64>,
+    /// Wait for a load of another process at most this long, then load here, for this process alone; `None` = no limit.
+    pub lock_timeout: Option<u64>,
     /// Fraction of `ttl` after which a hit starts a reload in the background.
     pub eager_refresh: Option<f64>,
     /// Upper limit of the random part by which each ttl is shortened.
@@ -170,6 +172,7 @@ impl Default for Freshness {
             grace: 0,
             soft_timeout: None,
             hard_timeout: None,
+            lock_timeout: Some(10_000),
             eager_refresh: None,
             jitter: 0,
         }
@@ -194,18 +197,24 @@ pub(crate) mod generations {
     pub const LOCKS: usize = 1 << 10;
 }
 
-/// The lease that makes one load out of many. Not for users to set yet.
+/// The lease that makes one load out of many. Not for users to set; times in milliseconds.
 pub(crate) mod lease {
-    /// How long the remote lease of a leader that stopped renewing it keeps others waiting, in milliseconds.
-    pub const TTL: u64 = 3_000;
-    /// How often a leader renews.
+    /// Life of a lease that is not renewed. Long: that its owner is dead is seen by [`LIFE`], and a lease that ends
+    /// while its owner lives costs a second load.
+    pub const TTL: u64 = 30_000;
+    /// How often an owner renews it.
     pub const RENEWAL: u64 = TTL / 3;
+    /// How long an owner counts as alive after he has shown it.
+    pub const LIFE: u64 = 1_200;
+    /// How often an owner of leases shows that he lives. With [`LOOK`] and [`POLL_MAX`] a dead one is noticed within
+    /// `LIFE + 2 * LOOK + 2 * POLL_MAX`, 1.5 s.
+    pub const HEARTBEAT: u64 = LIFE / 3;
+    /// The least time between two looks for an owner.
+    pub const LOOK: u64 = 50;
     /// A waiter polls at first after this time, then after doubled times up to [`POLL_MAX`].
     pub const POLL_MIN: u64 = 5;
     /// Longest time between two polls.
     pub const POLL_MAX: u64 = 100;
-    /// After this time of waiting for another process a caller loads by itself.
-    pub const WAIT_MAX: u64 = 10_000;
 }
 
 impl RedisOptions {

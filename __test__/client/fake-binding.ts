@@ -33,6 +33,7 @@ export const DEFAULTS: Defaults = {
   grace: 0,
   softTimeout: null,
   hardTimeout: null,
+  lockTimeout: 10_000,
   eagerRefresh: null,
   jitter: 0,
   memory: { maxBytes: 64 << 20, eviction: 's3-fifo' },

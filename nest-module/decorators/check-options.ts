@@ -35,6 +35,7 @@ export const CHECKS = {
   jitter: duration,
   softTimeout: limit,
   hardTimeout: limit,
+  lockTimeout: limit,
   eagerRefresh: {
     expected: 'a fraction above 0 and below 1, or null',
     accepts: (value) => value === null || (typeof value === 'number' && value > 0 && value < 1),
@@ -68,6 +69,7 @@ export const FRESHNESS = [
   'jitter',
   'softTimeout',
   'hardTimeout',
+  'lockTimeout',
   'eagerRefresh',
 ] as const satisfies OptionName[];
 

@@ -117,7 +117,8 @@ export class Flight implements SharedLoad, Waiting {
 
   private ask(): void {
     const flags = this.joinedBy === null ? RequestFlag.Refresh : 0;
-    this.space.tiers.session.send({ op: Op.Lookup, namespaceId: this.space.id, key: this.key, flags }, this);
+    const ttl = this.request.entry.freshness.lockTimeout ?? Infinity;
+    this.space.tiers.session.send({ op: Op.Lookup, namespaceId: this.space.id, key: this.key, flags, ttl }, this);
   }
 
   /** Bytes that cannot be decoded are dropped, and asked for once more; if they come again, nothing is stored. */

@@ -14,11 +14,20 @@ export interface Freshness {
   readonly grace: number;
   readonly softTimeout: number | null;
   readonly hardTimeout: number | null;
+  readonly lockTimeout: number | null;
   readonly eagerRefresh: number | null;
   readonly jitter: number;
 }
 
-export const FRESHNESS_NAMES = ['ttl', 'grace', 'softTimeout', 'hardTimeout', 'eagerRefresh', 'jitter'] as const;
+export const FRESHNESS_NAMES = [
+  'ttl',
+  'grace',
+  'softTimeout',
+  'hardTimeout',
+  'lockTimeout',
+  'eagerRefresh',
+  'jitter',
+] as const;
 const ENTRY_NAMES = [...FRESHNESS_NAMES, 'tags'] as const;
 
 /** What one call asks for, resolved against its cache. */
@@ -31,12 +40,13 @@ const NO_TAGS: readonly string[] = [];
 
 /** `base` with what `input` says instead. */
 export function overrideFreshness(place: Place, base: Freshness, input: FreshnessOptions): Freshness {
-  const { ttl, grace, softTimeout, hardTimeout, eagerRefresh, jitter } = input;
+  const { ttl, grace, softTimeout, hardTimeout, lockTimeout, eagerRefresh, jitter } = input;
   return {
     ttl: ttl === undefined ? base.ttl : checkTtl(place, 'ttl', ttl),
     grace: grace === undefined ? base.grace : duration(place, 'grace', grace),
     softTimeout: softTimeout === undefined ? base.softTimeout : limit(place, 'softTimeout', softTimeout),
     hardTimeout: hardTimeout === undefined ? base.hardTimeout : limit(place, 'hardTimeout', hardTimeout),
+    lockTimeout: lockTimeout === undefined ? base.lockTimeout : limit(place, 'lockTimeout', lockTimeout),
     eagerRefresh: eagerRefresh === undefined ? base.eagerRefresh : fraction(place, 'eagerRefresh', eagerRefresh),
     jitter: jitter === undefined ? base.jitter : duration(place, 'jitter', jitter),
   };

@@ -191,7 +191,7 @@ export const enum RequestFloat {
 export const enum Op {
   /** → Hit or Miss. A stale value is a Miss. */
   Get = 1,
-  /** → Hit, Stale (with or without a lease) or Load. With {@link RequestFlag.Refresh}: Load when this caller shall refresh ahead, else Miss. */
+  /** The ttl's place holds how long to wait for another process. → Hit, Stale (with or without a lease) or Load. With {@link RequestFlag.Refresh}: Load when this caller shall refresh ahead, else Miss. */
   Lookup = 2,
   /** → Done. */
   Set = 3,

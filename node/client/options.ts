@@ -26,6 +26,7 @@ export interface Defaults {
   readonly grace: number;
   readonly softTimeout: number | null;
   readonly hardTimeout: number | null;
+  readonly lockTimeout: number | null;
   readonly eagerRefresh: number | null;
   readonly jitter: number;
   readonly memory: { readonly maxBytes: number; readonly eviction: Eviction };

@@ -69,9 +69,9 @@ async fn keep_house(engine: Weak<Engine>) {
                 return;
             };
             let now = engine.clock.now();
-            if now.since(renewed) >= lease::RENEWAL {
+            if now.since(renewed) >= lease::HEARTBEAT {
                 renewed = now;
-                engine.renew_leases();
+                engine.keep_leases();
             }
             if engine.bus.is_there() {
                 if now.since(asked) >= inbound::ASK {

@@ -197,11 +197,12 @@ impl Engine {
                 // A namespace that nobody here has opened holds nothing.
                 if let Some(namespace) = self.namespaces.find(&path) {
                     self.drop_key(&namespace, &key);
+                    self.wake_waiters(&namespace, &key);
                 }
             }
-            Change::Filled { path, key } => {
+            Change::Filled { path, key } | Change::Freed { path, key } => {
                 if let Some(namespace) = self.namespaces.find(&path) {
-                    self.filled_elsewhere(&namespace, &key);
+                    self.wake_waiters(&namespace, &key);
                 }
             }
             Change::Pattern { path, pattern } => self.purge_as_told(&path, &pattern),

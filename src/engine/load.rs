@@ -9,6 +9,7 @@
 //! | [`Engine::fill`], something was | get it, may not keep it | is dropped |
 //! | [`Engine::release`] (failed, skipped, cancelled, host gone) | the next one gets a lease | there is none |
 
+use crate::clock::Millis;
 use crate::engine::Engine;
 use crate::engine::answers::{Capture, FillDone, FillOutcome, Found, LeaseId, Lookup, LookupDone, Write};
 use crate::engine::load_table::{Load, Phase, Table, Waiter};
@@ -24,12 +25,11 @@ use crate::options::lease;
 use crate::tier::{RemoteReply, RemoteRequest, Stored, Token};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The loads of an engine.
 #[derive(Default)]
 pub(super) struct Loads {
-    table: Mutex<Table>,
+    pub(super) table: Mutex<Table>,
 }
 
 impl Engine {
@@ -39,6 +39,7 @@ impl Engine {
         namespace: &Arc<Namespace>,
         key: &str,
         serializer: SerializerId,
+        lock_timeout: u64,
         done: LookupDone,
     ) {
         let peek = self.look(namespace, key);
@@ -50,6 +51,7 @@ impl Engine {
         let capture = self.capture_ordered(namespace, peek.capture.slot);
         let waiter = Waiter {
             serializer,
+            patient_until: self.clock.now().after(lock_timeout),
             stale,
             done,
         };
@@ -97,13 +99,15 @@ impl Engine {
         }
         let waiter = Waiter {
             serializer,
+            // It does not wait.
+            patient_until: Millis(0),
             stale: None,
             done,
         };
         let id = table.add(Load {
             refresh: true,
             insist: true,
-            ..Load::new(namespace, key, capture, self.clock.now(), waiter)
+            ..Load::new(namespace, key, capture, waiter)
         });
         drop(table);
         self.ask_lease(id, Phase::Begun);
@@ -113,7 +117,7 @@ impl Engine {
     /// not asked: what is loaded stays in this process, like that of a caller who has waited too long.
     pub(super) fn lease_here(&self, namespace: &Arc<Namespace>, key: &str) -> (LeaseId, Capture) {
         let capture = self.capture_ordered(namespace, self.table.key_slot(namespace.id, key));
-        let load = Load::begun_here(namespace, key, capture, self.clock.now());
+        let load = Load::begun_here(namespace, key, capture);
         let mut table = self.loads.table.lock();
         let is_led = table
             .current(namespace, key)
@@ -168,17 +172,17 @@ impl Engine {
                 let (load, caller) = (&load.capture.stamp, &capture.stamp);
                 load.namespace < caller.namespace || load.softened < caller.softened
             })
-            .and_then(|load| Some((load.remote_key(), load.token?)));
+            .and_then(|load| load.token);
         // Without the state nothing that is loaded can be stored remotely, and nobody need wait for a remote lease.
         let alone = self.outbox.is_remote() && born.0 == 0;
         let id = table.add(Load {
             born,
             phase: if alone { Phase::Asking } else { Phase::Begun },
-            ..Load::new(namespace, key, capture, self.clock.now(), waiter)
+            ..Load::new(namespace, key, capture, waiter)
         });
         drop(table);
-        if let Some((key, token)) = doomed {
-            self.unlease(key, token);
+        if let Some(token) = doomed {
+            self.unlease(namespace, key, token);
         }
         if alone {
             self.lead(id, None);
@@ -188,34 +192,43 @@ impl Engine {
     }
 
     /// Asks for the remote lease of a load, if that still stands where the caller saw it.
-    fn ask_lease(self: &Arc<Self>, id: LeaseId, from: Phase) {
-        let token = self.random.next() | 1;
-        let (namespace, key, insist) = {
+    pub(super) fn ask_lease(self: &Arc<Self>, id: LeaseId, from: Phase) {
+        let token = self.new_token();
+        let request = {
             let mut table = self.loads.table.lock();
             let Some(load) = table.at(id, from) else { return };
             load.phase = Phase::Asking;
-            load.asked = token;
-            (Arc::clone(&load.namespace), load.remote_key(), load.insist)
+            load.asked = Some(token);
+            RemoteRequest::Lease {
+                key: load.remote_key(),
+                token,
+                life: lease::TTL,
+                // Since the remote read somebody may have stored a value.
+                unless_value: !load.insist,
+            }
         };
-        let request = RemoteRequest::Lease {
-            key: key.clone(),
-            token,
-            life: lease::TTL,
-            // Since the remote read somebody may have stored a value.
-            unless_value: !insist,
+        // Before the lease: whoever finds it looks for its owner.
+        self.show_life();
+        self.ask(id, token, request);
+    }
+
+    /// Asks for the remote lease of a load in the name of this token.
+    pub(super) fn ask(self: &Arc<Self>, id: LeaseId, token: Token, request: RemoteRequest) {
+        let Some((namespace, key)) = self.loads.named(id) else {
+            return;
         };
-        let before = self.recovery.before(&namespace, key.user_key(&namespace.full_path));
-        let engine = Arc::clone(self);
+        let before = self.recovery.before(&namespace, &key);
+        let (engine, owned) = (Arc::clone(self), Arc::clone(&namespace));
         let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
-            let asked = |load: &Load| load.phase == Phase::Asking && load.asked == token;
+            let asked = |load: &Load| load.phase == Phase::Asking && load.asked == Some(token);
             let wanted = engine.loads.table.lock().get(id).is_some_and(asked);
             match reply {
-                Ok(RemoteReply::Granted) if !wanted => engine.unlease(key, token),
+                Ok(RemoteReply::Granted) if !wanted => engine.unlease(&owned, &key, token),
                 _ if !wanted => {}
                 Ok(RemoteReply::Granted) => engine.granted(id, token, state),
                 Ok(RemoteReply::Value(Some(stored))) => engine.found_instead(id, stored, state, before),
-                Ok(RemoteReply::Held) => engine.held_elsewhere(id),
+                Ok(RemoteReply::Held(holder)) => engine.held_elsewhere(id, token, holder),
                 Ok(_) => engine.lead(id, None),
                 Err(_) => {
                     engine.counters.remote_errors.add();
@@ -224,6 +237,13 @@ impl Engine {
             }
         });
         self.outbox.push(request, Some(&namespace), done).run();
+    }
+
+    pub(super) fn new_token(&self) -> Token {
+        Token {
+            owner: self.voice.sender(),
+            number: self.random.next(),
+        }
     }
 
     fn granted(self: &Arc<Self>, id: LeaseId, token: Token, state: &BatchState) {
@@ -238,7 +258,7 @@ impl Engine {
 
     /// Hands the lease to the first waiter. Without a token the others of the cluster are not kept waiting, and what he
     /// loads stays in this process.
-    fn lead(self: &Arc<Self>, id: LeaseId, token: Option<Token>) {
+    pub(super) fn lead(self: &Arc<Self>, id: LeaseId, token: Option<Token>) {
         let (waiter, capture) = {
             let mut table = self.loads.table.lock();
             // Waiters only leave together with their load, or here.
@@ -248,6 +268,7 @@ impl Engine {
             let Some(waiter) = load.waiters.pop_front() else { return };
             load.phase = Phase::Leased;
             load.token = token;
+            load.renewed = self.clock.now();
             (waiter, load.capture)
         };
         self.counters.loads_started.add();
@@ -299,58 +320,6 @@ impl Engine {
         }
     }
 
-    /// Another process loads: whoever has an old value takes it; the others wait for a push, or poll.
-    fn held_elsewhere(self: &Arc<Self>, id: LeaseId) {
-        let mut served: Vec<(LookupDone, Lookup)> = Vec::new();
-        let mut polls = None;
-        {
-            let mut table = self.loads.table.lock();
-            let Some(load) = table.at(id, Phase::Asking) else {
-                return;
-            };
-            for waiter in std::mem::take(&mut load.waiters) {
-                match waiter.stale {
-                    _ if load.refresh => served.push((waiter.done, Lookup::Nothing)),
-                    Some(stale) => served.push((waiter.done, Lookup::Stale(*stale, None))),
-                    None => load.waiters.push_back(waiter),
-                }
-            }
-            if load.waiters.is_empty() {
-                table.take(id);
-            } else if self.clock.now().since(load.began) < lease::WAIT_MAX {
-                load.phase = Phase::Elsewhere;
-                load.polls += 1;
-                polls = Some(load.polls);
-            }
-        }
-        for (done, answer) in served {
-            done(answer);
-        }
-        let Some(polls) = polls else {
-            // Longer than anybody should wait: load here, for this process alone.
-            return self.lead(id, None);
-        };
-        let longest = (lease::POLL_MIN << polls.min(5)).min(lease::POLL_MAX);
-        let pause = longest / 2 + self.random.next() % (longest / 2 + 1);
-        let engine = Arc::clone(self);
-        self.runtime.spawn(async move {
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-            // Unless somebody already asked since.
-            let due = |load: &mut Load| load.polls == polls;
-            if engine.loads.table.lock().at(id, Phase::Elsewhere).is_some_and(due) {
-                engine.ask_lease(id, Phase::Elsewhere);
-            }
-        });
-    }
-
-    /// Another process says that it has stored this key: whoever waits for it reads it now.
-    pub(super) fn filled_elsewhere(self: &Arc<Self>, namespace: &Namespace, key: &str) {
-        let waiting = self.loads.table.lock().id(namespace, key);
-        if let Some(id) = waiting {
-            self.ask_lease(id, Phase::Elsewhere);
-        }
-    }
-
     /// What the holder of a lease loaded.
     pub(super) fn fill(self: &Arc<Self>, id: LeaseId, write: Write<'_>, done: FillDone) {
         let held = {
@@ -358,7 +327,7 @@ impl Engine {
             table.at(id, Phase::Leased).map(|load| {
                 load.phase = Phase::Filling;
                 let namespace = Arc::clone(&load.namespace);
-                (namespace, load.remote_key(), load.capture, load.born, load.token)
+                (namespace, load.key.clone(), load.capture, load.born, load.token)
             })
         };
         let Some((namespace, key, capture, born, token)) = held else {
@@ -383,9 +352,10 @@ impl Engine {
         };
         if born.0 == 0 {
             // Nobody could ever judge it: it stays here, and the others need not wait for it.
-            self.unlease(key, token);
+            self.unlease(&namespace, &key, token);
             return self.filled(id, entry, true, done);
         }
+        let key = RemoteKey::new(&namespace.full_path, &key);
         let request = RemoteRequest::Fill {
             envelope: self.seal(&key, &entry, write.lifetime, born),
             key,
@@ -429,14 +399,12 @@ impl Engine {
             keepable,
         });
         let found = Found { keepable, ..found };
+        // Whether or not this process may keep it: others judge for themselves.
+        if kept && self.outbox.is_remote() && load.as_ref().is_some_and(|load| load.token.is_some()) {
+            let path = namespace.path.clone();
+            self.outbox.tell(Change::Filled { path, key }, Box::new(|_, _| ()));
+        }
         if keepable {
-            if self.outbox.is_remote() && load.as_ref().is_some_and(|load| load.token.is_some()) {
-                let filled = Change::Filled {
-                    path: namespace.path.clone(),
-                    key,
-                };
-                self.outbox.tell(filled, Box::new(|_, _| ()));
-            }
             done(Ok(FillOutcome::Stored(found.clone())));
         } else {
             self.counters.loads_refused.add();
@@ -453,7 +421,8 @@ impl Engine {
             if waiter.serializer == found.entry.serializer {
                 (waiter.done)(Lookup::Hit(found.clone()));
             } else {
-                self.lookup(&load.namespace, &load.key, waiter.serializer, waiter.done);
+                let patience = waiter.patient_until.since(self.clock.now());
+                self.lookup(&load.namespace, &load.key, waiter.serializer, patience, waiter.done);
             }
         }
     }
@@ -465,16 +434,17 @@ impl Engine {
             return;
         };
         if load.waiters.is_empty() {
-            let given_back = load.token.map(|token| (load.remote_key(), token));
-            table.take(id);
+            let ended = table.take(id);
             drop(table);
-            if let Some((key, token)) = given_back {
-                self.unlease(key, token);
+            if let Some(load) = ended
+                && let Some(token) = load.token
+            {
+                self.unlease(&load.namespace, &load.key, token);
             }
         } else if let Some((next, load)) = table.rename(id) {
             let token = load.token.take();
             load.phase = Phase::Asking;
-            load.asked = 0;
+            load.asked = None;
             load.refresh = false;
             drop(table);
             let engine = Arc::clone(self);
@@ -486,27 +456,53 @@ impl Engine {
         }
     }
 
-    fn unlease(&self, key: RemoteKey, token: Token) {
-        let request = RemoteRequest::Unlease { key, token };
-        self.outbox.push(request, None, Box::new(|_, _| ())).run();
+    /// Gives a remote lease back, and wakes those who wait for it.
+    fn unlease(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, token: Token) {
+        let request = RemoteRequest::Unlease {
+            key: RemoteKey::new(&namespace.full_path, key),
+            token,
+        };
+        let (engine, path, key) = (Arc::clone(self), namespace.path.clone(), Box::<str>::from(key));
+        let done = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {
+            if matches!(reply, Ok(RemoteReply::Done(true))) {
+                engine.outbox.tell(Change::Freed { path, key }, Box::new(|_, _| ()));
+            }
+        });
+        self.outbox.push(request, None, done).run();
     }
 
-    /// Prolongs every remote lease that is held.
-    pub(super) fn renew_leases(&self) {
-        let renew = |load: &Load| {
-            let token = load
-                .token
-                .filter(|_| matches!(load.phase, Phase::Leased | Phase::Filling))?;
-            Some(RemoteRequest::Renew {
-                key: load.remote_key(),
-                token,
-                life: lease::TTL,
-            })
-        };
-        let held: Vec<RemoteRequest> = self.loads.table.lock().iter().filter_map(renew).collect();
-        for request in held {
+    /// Shows that this process lives while it holds remote leases, and prolongs them.
+    pub(super) fn keep_leases(&self) {
+        let now = self.clock.now();
+        let (mut any, mut due) = (false, Vec::new());
+        for load in self.loads.table.lock().iter_mut() {
+            if let Some(token) = load.token
+                && matches!(load.phase, Phase::Leased | Phase::Filling)
+            {
+                any = true;
+                if now.since(load.renewed) >= lease::RENEWAL {
+                    load.renewed = now;
+                    let (key, life) = (load.remote_key(), lease::TTL);
+                    due.push(RemoteRequest::Renew { key, token, life });
+                }
+            }
+        }
+        if any {
+            self.show_life();
+        }
+        for request in due {
             self.outbox.push(request, None, Box::new(|_, _| ())).run();
         }
+    }
+}
+
+impl Loads {
+    /// What a load is about.
+    fn named(&self, id: LeaseId) -> Option<(Arc<Namespace>, Box<str>)> {
+        let table = self.table.lock();
+        table
+            .get(id)
+            .map(|load| (Arc::clone(&load.namespace), load.key.clone()))
     }
 }
 

@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub struct Waiter {
     /// The encoding he understands.
     pub serializer: SerializerId,
+    /// Until when he waits for another process.
+    pub patient_until: Millis,
     /// What he takes rather than wait for somebody else's load.
     pub stale: Option<Box<Found>>,
     /// Called once.
@@ -48,15 +50,15 @@ pub struct Load {
     /// The remote lease, if there is one.
     pub token: Option<Token>,
     /// The lease that is asked for in phase [`Phase::Asking`]: the answer to another question is not for this load.
-    pub asked: Token,
+    pub asked: Option<Token>,
+    /// When its remote lease was taken, or renewed.
+    pub renewed: Millis,
     /// Begun to renew a value that is still fresh.
     pub refresh: bool,
     /// The bytes that are stored are no fresh value: take the lease whatever is there.
     pub insist: bool,
     /// Where it stands.
     pub phase: Phase,
-    /// When.
-    pub began: Millis,
     /// How often another process had the lease.
     pub polls: u32,
     /// In the order in which they came.
@@ -65,27 +67,27 @@ pub struct Load {
 
 impl Load {
     /// A load that nobody has asked a lease for.
-    pub fn new(namespace: &Arc<Namespace>, key: &str, capture: Capture, began: Millis, waiter: Waiter) -> Self {
+    pub fn new(namespace: &Arc<Namespace>, key: &str, capture: Capture, waiter: Waiter) -> Self {
         Self {
             phase: Phase::Begun,
             waiters: VecDeque::from([waiter]),
-            ..Self::begun_here(namespace, key, capture, began)
+            ..Self::begun_here(namespace, key, capture)
         }
     }
 
     /// A load that begins with a lease of this process alone, for a caller who is at it already.
-    pub fn begun_here(namespace: &Arc<Namespace>, key: &str, capture: Capture, began: Millis) -> Self {
+    pub fn begun_here(namespace: &Arc<Namespace>, key: &str, capture: Capture) -> Self {
         Self {
             namespace: Arc::clone(namespace),
             key: key.into(),
             capture,
             born: (0, 0),
             token: None,
-            asked: 0,
+            asked: None,
+            renewed: Millis(0),
             refresh: false,
             insist: false,
             phase: Phase::Leased,
-            began,
             polls: 0,
             waiters: VecDeque::new(),
         }
@@ -195,8 +197,8 @@ impl Table {
     }
 
     /// All loads, in the order of their names: a seeded run can be repeated.
-    pub fn iter(&self) -> impl Iterator<Item = &Load> {
-        let mut loads: Vec<_> = self.loads.iter().collect();
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Load> {
+        let mut loads: Vec<_> = self.loads.iter_mut().collect();
         loads.sort_unstable_by_key(|(id, _)| **id);
         loads.into_iter().map(|(_, load)| load)
     }

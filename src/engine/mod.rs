@@ -8,6 +8,7 @@ pub mod generation;
 
 mod answers;
 mod delete_pattern;
+mod elsewhere;
 mod flights;
 mod hearing;
 mod housekeeping;
@@ -16,6 +17,7 @@ mod load;
 mod load_table;
 mod namespaces;
 mod outbox;
+mod owners;
 mod purges;
 mod raised;
 mod read;
@@ -49,6 +51,7 @@ use generation::GenerationTable;
 use inbound::Inbound;
 use namespaces::{Namespace, Namespaces};
 use outbox::{BatchState, Outbox};
+use owners::Owners;
 use recovery::Recovery;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -109,6 +112,7 @@ pub struct Engine {
     tags: TagFloors,
     reads: Flights<read::Reader>,
     loads: load::Loads,
+    owners: Owners,
     counters: Counters,
     /// Incarnation and counter of the namespace state as last seen: what an unconditional write is stamped with.
     last_state: parking_lot::Mutex<(u64, u64)>,
@@ -151,6 +155,7 @@ impl Engine {
             tags: TagFloors::default(),
             reads: Flights::default(),
             loads: load::Loads::default(),
+            owners: Owners::default(),
             counters: Counters::default(),
             last_state: parking_lot::Mutex::default(),
             voice,

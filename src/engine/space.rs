@@ -1,5 +1,6 @@
 //! A namespace of an engine as hosts use it: bytes in, bytes out. The Rust face (`Cache`) and the Node binding stand on it.
 
+use crate::clock::FOREVER;
 use crate::engine::Engine;
 use crate::engine::answers::{
     Capture, CountDone, FillDone, Found, LeaseId, LookupDone, Peek, ProgressTold, ValueDone, Write, WriteDone,
@@ -9,7 +10,7 @@ use crate::engine::raised::TagOptions;
 use crate::engine::read::ReadAnswer;
 use crate::entry::SerializerId;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::pattern;
+use crate::options::{Freshness, pattern};
 use crate::pattern::Pattern;
 use std::sync::Arc;
 
@@ -103,7 +104,14 @@ impl Space {
 
     /// The core question: is there a value, and if not, who loads?
     pub fn lookup(&self, key: &str, done: LookupDone) {
-        self.engine.lookup(&self.namespace, key, self.serializer, done);
+        let default = Freshness::default().lock_timeout;
+        self.lookup_within(key, default.unwrap_or(FOREVER), done);
+    }
+
+    /// The same for a caller who waits for a load of another process at most `lock_timeout` milliseconds.
+    pub fn lookup_within(&self, key: &str, lock_timeout: u64, done: LookupDone) {
+        self.engine
+            .lookup(&self.namespace, key, self.serializer, lock_timeout, done);
     }
 
     /// A lease to reload a value that is still fresh, or [`Lookup::Nothing`] when somebody is at it.

@@ -180,7 +180,9 @@ fn fitting(changes: &[Change]) -> usize {
 
 fn size(change: &Change) -> usize {
     match change {
-        Change::Key { path, key, .. } | Change::Filled { path, key } => 11 + path.len() + key.len(),
+        Change::Key { path, key, .. } | Change::Filled { path, key } | Change::Freed { path, key } => {
+            11 + path.len() + key.len()
+        }
         Change::Pattern { path, pattern } => 11 + path.len() + pattern.len(),
         Change::Tags { fields } => 3 + fields.iter().map(|field| 4 + field.len()).sum::<usize>(),
         Change::Clear { path } => 7 + path.len(),

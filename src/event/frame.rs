@@ -142,6 +142,7 @@ fn encode_change(change: &Change, bytes: &mut Vec<u8>) {
         Change::Filled { path, key } => (2, vec![&**path, &**key]),
         Change::Tags { fields } => (3, fields.iter().map(|field| &**field).collect()),
         Change::Clear { path } => (4, vec![&**path]),
+        Change::Freed { path, key } => (8, vec![&**path, &**key]),
         Change::Pattern { path, pattern } => (7, vec![&**path, &**pattern]),
     };
     bytes.push(kind);
@@ -180,6 +181,10 @@ fn decode_change(rest: &mut &[u8]) -> Option<Change> {
             path: texts.next()?,
             key: texts.next()?,
         }),
+        (8, 2) => Some(Change::Freed {
+            path: texts.next()?,
+            key: texts.next()?,
+        }),
         (3, 1..) => Some(Change::Tags {
             fields: texts.collect(),
         }),
@@ -203,6 +208,7 @@ mod tests {
         prop_oneof![
             (how, text(), text()).prop_map(|(how, path, key)| Change::Key { how, path, key }),
             (text(), text()).prop_map(|(path, key)| Change::Filled { path, key }),
+            (text(), text()).prop_map(|(path, key)| Change::Freed { path, key }),
             proptest::collection::vec(text(), 1..4).prop_map(|fields| Change::Tags { fields }),
             text().prop_map(|path| Change::Clear { path }),
             (text(), text()).prop_map(|(path, pattern)| Change::Pattern { path, pattern }),

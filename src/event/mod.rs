@@ -25,6 +25,13 @@ pub enum Change {
         /// The key.
         key: Box<str>,
     },
+    /// A load ended without a value: those who wait for it may take the lease.
+    Freed {
+        /// Namespace below the root.
+        path: Box<str>,
+        /// The key.
+        key: Box<str>,
+    },
     /// Tags were invalidated, or a namespace was cleared softly: fields of the namespace state that were raised.
     Tags {
         /// `t:<path>:<tag>`, and the others that `engine::raised` reads.
@@ -58,6 +65,6 @@ pub enum KeyChange {
 impl Change {
     /// Whether it makes something old.
     pub fn is_invalidation(&self) -> bool {
-        !matches!(self, Change::Filled { .. })
+        !matches!(self, Change::Filled { .. } | Change::Freed { .. })
     }
 }

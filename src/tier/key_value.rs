@@ -181,6 +181,8 @@ impl<S: KeyValueStore> KeyValue<S> {
             }
             RemoteRequest::Fill { .. } => Step::Answer(false),
             RemoteRequest::Renew { key, token, .. } => Step::Answer(self.holds(key, *token)),
+            // Leases are those of this process, and it lives.
+            RemoteRequest::ShowLife { .. } | RemoteRequest::HasLife { .. } => Step::Answer(true),
             RemoteRequest::Unlease { key, token } => Step::Answer(self.give_back(key, *token)),
             _ => Step::More,
         }
@@ -217,6 +219,10 @@ impl<S: KeyValueStore> KeyValue<S> {
                     return Ok(RemoteReply::Value(Some(stored)));
                 }
                 // The engine asks once a process: an older holder is one whose load nobody joins any more.
+                self.leases.lock().insert(key.lease_name(), *token);
+                Ok(RemoteReply::Granted)
+            }
+            RemoteRequest::TakeOver { key, token, .. } => {
                 self.leases.lock().insert(key.lease_name(), *token);
                 Ok(RemoteReply::Granted)
             }

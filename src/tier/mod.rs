@@ -19,6 +19,7 @@ use crate::entry::Entry;
 use crate::error::Result;
 use crate::event::LogId;
 use crate::key::RemoteKey;
+pub use crate::lock::Token;
 use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
@@ -47,9 +48,6 @@ pub trait MemoryTier: Send + Sync + 'static {
     /// Bytes in use: keys, values and bookkeeping.
     fn bytes(&self) -> u64;
 }
-
-/// A random number that says whose a lease is.
-pub type Token = u64;
 
 /// One request to a remote tier. Life times are milliseconds, `None` = without end.
 #[derive(Debug, Clone)]
@@ -119,6 +117,29 @@ pub enum RemoteRequest {
         life: u64,
         /// A value makes the lease unnecessary.
         unless_value: bool,
+    },
+    /// Takes the lease from a holder who is dead, if it is still his. → `Granted` or `Held`
+    TakeOver {
+        /// Where.
+        key: RemoteKey,
+        /// The dead one's.
+        from: Token,
+        /// Whose it becomes.
+        token: Token,
+        /// Life of the lease when it is not renewed.
+        life: u64,
+    },
+    /// An owner of leases shows that he lives. → `Done`
+    ShowLife {
+        /// Who.
+        owner: u64,
+        /// How long he counts as alive, in milliseconds.
+        life: u64,
+    },
+    /// Whether an owner of leases has shown lately that he lives. → `Done(he has)`
+    HasLife {
+        /// Who.
+        owner: u64,
     },
     /// Prolongs the lease, if it is still this one's. → `Done(it was)`
     Renew {
@@ -236,8 +257,8 @@ pub enum RemoteReply {
     Keys(Vec<RemoteKey>, Option<ScanCursor>),
     /// The lease is the caller's.
     Granted,
-    /// Somebody else has the lease.
-    Held,
+    /// Somebody else has the lease; whose it is, if that can be read.
+    Held(Option<Token>),
     /// See the request.
     Done(bool),
     /// For each frame its place in the log and the place before it; `None` when the log refused it.

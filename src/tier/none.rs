@@ -42,12 +42,14 @@ impl RemoteTier for NoRemote {
             RemoteRequest::State { .. } => RemoteReply::State(Default::default()),
             RemoteRequest::Read { .. } => RemoteReply::Value(None),
             RemoteRequest::ReadBytes { .. } => RemoteReply::Bytes(None),
-            RemoteRequest::Lease { .. } => RemoteReply::Granted,
+            RemoteRequest::Lease { .. } | RemoteRequest::TakeOver { .. } => RemoteReply::Granted,
             RemoteRequest::Write { .. } | RemoteRequest::Fill { .. } => RemoteReply::Done(true),
             RemoteRequest::Remove { .. } | RemoteRequest::Expire { .. } => RemoteReply::Done(false),
             RemoteRequest::RemoveMany { .. } => RemoteReply::Removed(0),
             RemoteRequest::Scan(_) => RemoteReply::Keys(Vec::new(), None),
             RemoteRequest::Renew { .. }
+            | RemoteRequest::ShowLife { .. }
+            | RemoteRequest::HasLife { .. }
             | RemoteRequest::Unlease { .. }
             | RemoteRequest::Raise { .. }
             | RemoteRequest::RaiseRule { .. } => RemoteReply::Done(true),

@@ -4,11 +4,11 @@ mod log;
 
 use crate::codec::envelope::GRACE_OFFSET;
 use crate::error::{Error, ErrorKind, Result};
-use crate::key::{RemoteKey, state_name};
+use crate::key::{RemoteKey, life_name, state_name};
 use crate::random::Random;
 use crate::tier::{
-    NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, ScanCursor, Stored, is_list,
-    rules,
+    NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, ScanCursor, Stored, Token,
+    is_list, rules,
 };
 use crate::transport::redis::{Answers, Batch, Cmd, Link, Read, ReadAnswer, Value, cmd};
 use bytes::Bytes;
@@ -59,12 +59,20 @@ else
 end
 return redis.call('HMGET', KEYS[1], 'i', 'c')";
 
-/// Keys: value, lease. Arguments: token, life. Returns the value with its life, 1 for granted, 0 for held.
-const LEASE_UNLESS_VALUE: &str = "
-local value = redis.call('GET', KEYS[1])
+/// Keys: value, lease. Arguments: token, life, 1 unless there is a value. Returns the value with its life, 1 for granted, else
+/// the holder's token.
+const LEASE: &str = "
+local value = ARGV[3] == '1' and redis.call('GET', KEYS[1])
 if value then return {value, redis.call('PTTL', KEYS[1])} end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
-return 0";
+return redis.call('GET', KEYS[2])";
+
+/// Key: lease. Arguments: token of the dead holder, token, life. Returns 1 for granted, else the holder's token, or nothing.
+const TAKE_OVER: &str = "
+local holder = redis.call('GET', KEYS[1])
+if holder ~= ARGV[1] then return holder end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1";
 
 /// Keys: value, lease. Arguments: token, envelope, life or nothing. Writes only while the lease is the token's.
 const FILL: &str = "
@@ -97,6 +105,7 @@ return redis.call('PEXPIRE', KEYS[1], grace)";
 /// See the module.
 pub struct Redis {
     link: Link,
+    root: Box<str>,
     state_name: String,
     log: Log,
     /// Whose turn it is to tell the others.
@@ -109,6 +118,7 @@ impl Redis {
     pub fn new(link: Link, root: &str, random: Arc<dyn Random>) -> Self {
         Self {
             link,
+            root: root.into(),
             state_name: state_name(root),
             log: Log::new(root),
             turns: Mutex::default(),
@@ -242,29 +252,27 @@ impl Redis {
                 key,
                 token,
                 life,
-                unless_value: true,
+                unless_value,
             } => {
-                vec![script(LEASE_UNLESS_VALUE, key).arg(token).arg(life).to_owned()]
+                let mut command = script(LEASE, key);
+                command.arg(token.to_string()).arg(life).arg(u8::from(*unless_value));
+                vec![command]
             }
-            RemoteRequest::Lease {
-                key,
-                token,
-                life,
-                unless_value: false,
-            } => {
-                vec![
-                    one("SET", &key.lease_name())
-                        .arg(token)
-                        .arg("NX")
-                        .arg("PX")
-                        .arg(life)
-                        .to_owned(),
-                ]
+            RemoteRequest::TakeOver { key, from, token, life } => {
+                let mut command = lease_script(TAKE_OVER, key);
+                command.arg(from.to_string()).arg(token.to_string()).arg(life);
+                vec![command]
             }
+            RemoteRequest::ShowLife { owner, life } => {
+                let mut command = one("SET", &life_name(&self.root, *owner));
+                command.arg(1).arg("PX").arg(life);
+                vec![command]
+            }
+            RemoteRequest::HasLife { owner } => vec![one("GET", &life_name(&self.root, *owner))],
             RemoteRequest::Renew { key, token, life } => {
-                vec![lease_script(RENEW, key).arg(token).arg(life).to_owned()]
+                vec![lease_script(RENEW, key).arg(token.to_string()).arg(life).to_owned()]
             }
-            RemoteRequest::Unlease { key, token } => vec![lease_script(UNLEASE, key).arg(token).to_owned()],
+            RemoteRequest::Unlease { key, token } => vec![lease_script(UNLEASE, key).arg(token.to_string()).to_owned()],
             RemoteRequest::Fill {
                 key,
                 token,
@@ -272,7 +280,7 @@ impl Redis {
                 life,
             } => {
                 let mut command = script(FILL, key);
-                command.arg(token).arg(&envelope[..]);
+                command.arg(token.to_string()).arg(&envelope[..]);
                 if let Some(life) = life {
                     command.arg((*life).max(1));
                 }
@@ -362,21 +370,18 @@ fn read_reply(request: &RemoteRequest, answers: &mut Answers, servers: u32) -> R
             lease?;
             Ok(RemoteReply::Done(integer(&value?)? > 0))
         }
-        RemoteRequest::Lease {
-            unless_value: false, ..
-        } => match next()? {
-            Value::Nil => Ok(RemoteReply::Held),
-            _ => Ok(RemoteReply::Granted),
-        },
-        RemoteRequest::Lease { .. } => match next()? {
+        RemoteRequest::Lease { .. } | RemoteRequest::TakeOver { .. } => match next()? {
             Value::Array(mut pair) if pair.len() == 2 => {
                 let life = pair.remove(1);
                 Ok(RemoteReply::Value(stored(pair.remove(0), life)?))
             }
             Value::Int(1) => Ok(RemoteReply::Granted),
-            Value::Int(0) => Ok(RemoteReply::Held),
+            Value::BulkString(holder) => Ok(RemoteReply::Held(token_in(&holder))),
+            Value::Nil => Ok(RemoteReply::Held(None)),
             other => Err(unexpected(&other)),
         },
+        RemoteRequest::ShowLife { .. } => next().map(|_| RemoteReply::Done(true)),
+        RemoteRequest::HasLife { .. } => Ok(RemoteReply::Done(next()? != Value::Nil)),
         RemoteRequest::Expire { .. }
         | RemoteRequest::Renew { .. }
         | RemoteRequest::Unlease { .. }
@@ -384,6 +389,10 @@ fn read_reply(request: &RemoteRequest, answers: &mut Answers, servers: u32) -> R
         RemoteRequest::Tell { frames, hints } => log::told(frames, hints, next),
         RemoteRequest::ReadLog { .. } => log::read(next()?),
     }
+}
+
+fn token_in(bytes: &[u8]) -> Option<Token> {
+    std::str::from_utf8(bytes).ok()?.parse().ok()
 }
 
 /// The glob for SCAN: narrow by what stands literally at both ends, the rest is the engine's affair.

@@ -19,7 +19,7 @@ use turbocache::random::SystemRandom;
 use turbocache::tier::rules::Place;
 use turbocache::tier::{
     KeyValue, KeyValueAnswers, KeyValueItem, KeyValueStore, LOG_PAGE, NamespaceState, NoRemote, RemoteReply,
-    RemoteRequest, RemoteState, RemoteTier, Scan, ScanCursor, Stored,
+    RemoteRequest, RemoteState, RemoteTier, Scan, ScanCursor, Stored, Token,
 };
 
 /// A store under test.
@@ -190,19 +190,23 @@ async fn done(tier: &Arc<dyn RemoteTier>, request: RemoteRequest) -> bool {
     }
 }
 
-fn lease(key: &RemoteKey, token: u64, unless_value: bool) -> RemoteRequest {
+fn token(number: u64) -> Token {
+    Token { owner: 1, number }
+}
+
+fn lease(key: &RemoteKey, number: u64, unless_value: bool) -> RemoteRequest {
     RemoteRequest::Lease {
         key: key.clone(),
-        token,
+        token: token(number),
         life: 3_000,
         unless_value,
     }
 }
 
-fn fill(key: &RemoteKey, token: u64, payload: &[u8]) -> RemoteRequest {
+fn fill(key: &RemoteKey, number: u64, payload: &[u8]) -> RemoteRequest {
     RemoteRequest::Fill {
         key: key.clone(),
-        token,
+        token: token(number),
         envelope: envelope(key, payload, 0),
         life: Some(60_000),
     }
@@ -300,11 +304,14 @@ async fn one_at_a_time_has_the_lease() {
         );
         if shares_leases {
             assert!(
-                matches!(ask(&other, lease(&key("k"), 2, true)).await, RemoteReply::Held),
+                matches!(ask(&other, lease(&key("k"), 2, true)).await, RemoteReply::Held(Some(holder)) if holder == token(1)),
                 "{name}"
             );
             assert!(
-                matches!(ask(&other, lease(&key("k"), 2, false)).await, RemoteReply::Held),
+                matches!(
+                    ask(&other, lease(&key("k"), 2, false)).await,
+                    RemoteReply::Held(Some(_))
+                ),
                 "{name}"
             );
         } else {
@@ -321,7 +328,10 @@ async fn one_at_a_time_has_the_lease() {
                 "{name}"
             );
         }
-        let unlease = |token| RemoteRequest::Unlease { key: key("k"), token };
+        let unlease = |number| RemoteRequest::Unlease {
+            key: key("k"),
+            token: token(number),
+        };
         assert!(!done(&tier, unlease(9)).await, "{name}: not his");
         assert!(done(&tier, unlease(1)).await, "{name}");
         assert!(!done(&tier, unlease(1)).await, "{name}: not any more");
@@ -396,9 +406,9 @@ async fn a_renewed_lease_lives_and_a_forgotten_one_ends() {
         ..
     } in subjects()
     {
-        let renew = |token, life| RemoteRequest::Renew {
+        let renew = |number, life| RemoteRequest::Renew {
             key: key("k"),
-            token,
+            token: token(number),
             life,
         };
         assert!(!done(&tier, renew(1, 1_000)).await, "{name}: there is none");
@@ -413,6 +423,75 @@ async fn a_renewed_lease_lives_and_a_forgotten_one_ends() {
             .await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_lease_is_taken_over_only_from_the_holder_that_was_seen() {
+    let shared = subjects().into_iter().filter(|subject| subject.shares_leases);
+    for Subject { name, tier, other, .. } in shared {
+        let take_over = |from, number| RemoteRequest::TakeOver {
+            key: key("k"),
+            from: token(from),
+            token: token(number),
+            life: 60_000,
+        };
+        let reply = ask(&other, take_over(1, 2)).await;
+        assert!(
+            matches!(reply, RemoteReply::Held(None)),
+            "{name}: there is none, {reply:?}"
+        );
+        ask(&tier, lease(&key("k"), 1, true)).await;
+        let reply = ask(&other, take_over(9, 2)).await;
+        assert!(
+            matches!(reply, RemoteReply::Held(Some(holder)) if holder == token(1)),
+            "{name}: {reply:?}"
+        );
+        assert!(
+            matches!(ask(&other, take_over(1, 2)).await, RemoteReply::Granted),
+            "{name}"
+        );
+        assert!(!done(&tier, fill(&key("k"), 1, b"old")).await, "{name}: he has lost it");
+        assert!(done(&other, fill(&key("k"), 2, b"new")).await, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn who_shows_that_he_lives_is_seen_by_others_for_a_while() {
+    for Subject {
+        name,
+        tier,
+        other,
+        shares_leases,
+        ..
+    } in subjects()
+    {
+        let lives = || RemoteRequest::HasLife { owner: 0xfeed };
+        if shares_leases {
+            assert!(!done(&other, lives()).await, "{name}");
+        }
+        let shows = |life| RemoteRequest::ShowLife { owner: 0xfeed, life };
+        assert!(done(&tier, shows(60_000)).await, "{name}");
+        assert!(done(&other, lives()).await, "{name}");
+        if shares_leases {
+            assert!(done(&tier, shows(20)).await, "{name}");
+            eventually(name, async || !done(&other, lives()).await).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_another_client_has_put_in_the_place_of_a_lease_is_nobodys_and_is_kept() {
+    let server = RedisServer::start();
+    let [tier, _] = redis_pair(RedisOptions {
+        url: Some(server.url()),
+        ..RedisOptions::default()
+    });
+    server.command([b"SET", b"tc:{default:k}:l", b"\xff foreign"]);
+    assert!(matches!(
+        ask(&tier, lease(&key("k"), 1, true)).await,
+        RemoteReply::Held(None)
+    ));
+    assert!(!done(&tier, fill(&key("k"), 1, b"1")).await);
 }
 
 #[tokio::test]

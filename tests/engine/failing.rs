@@ -67,7 +67,7 @@ async fn replies_of_the_wrong_kind_are_misses() {
         RemoteReply::Granted,
         RemoteReply::Done(false),
         RemoteReply::Value(None),
-        RemoteReply::Held,
+        RemoteReply::Held(None),
     ] {
         let world = World::new();
         let (a, remote) = world.join().await;

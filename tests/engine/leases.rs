@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use turbocache::bus::{Bus, Heard};
 use turbocache::engine::{FillOutcome, Lookup, Space};
 use turbocache::entry::SerializerId;
+use turbocache::event::{Change, Frame, KeyChange, Message, Stream};
 use turbocache::tier::{RemoteReply, RemoteRequest};
 use turbocache::{Cache, ErrorKind, LoadError, WriteOptions};
 
@@ -192,42 +194,304 @@ async fn a_loader_that_asks_for_its_own_key_fails_at_once() {
     );
 }
 
+/// Takes the lease as somebody who is never heard of again.
+async fn lead_and_die(cache: &Cache, key: &str) {
+    let Lookup::Load(..) = answer(|done| space(cache).lookup(key, done)).await else {
+        panic!("a lease");
+    };
+    cache.engine().close();
+}
+
+fn looks_for_life(request: &RemoteRequest) -> bool {
+    matches!(request, RemoteRequest::HasLife { .. })
+}
+
 #[tokio::test]
-async fn the_death_of_a_process_frees_the_others_when_its_lease_ends() {
+async fn the_death_of_a_process_frees_the_others_when_it_has_not_shown_life_for_a_while() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    let (b, remote) = world.join().await;
+    lead_and_die(&a, "k").await;
+    let mut waiting = pin!(b.get_or_load("k", seven));
+    let mut looked = remote.hold(looks_for_life);
+    once(waiting.as_mut()).await;
+    looked.arrived().await;
+    looked.release();
+    world.clock.advance(Duration::from_millis(1_199));
+    let mut looked = remote.hold(looks_for_life);
+    looked.arrived().await;
+    looked.release();
+    assert_eq!(loads(b.engine()), 0, "A may live");
+    world.clock.advance(Duration::from_millis(1));
+    // Twice, with some time in between: one look may have come at a bad moment.
+    for _ in 0..2 {
+        let mut looked = remote.hold(looks_for_life);
+        world.clock.advance(Duration::from_millis(50));
+        looked.arrived().await;
+        assert_eq!(loads(b.engine()), 0);
+        looked.release();
+    }
+    assert_eq!(soon(waiting).await.unwrap(), 7);
+    assert_eq!(soon(b.get::<u8>("k")).await.unwrap(), Some(7));
+}
+
+#[tokio::test]
+async fn who_has_an_old_value_takes_over_from_the_dead_too() {
     let world = World::new();
     let (a, _) = world.join().await;
     let (b, _) = world.join().await;
-    // A takes the lease and is never heard of again.
-    let Lookup::Load(..) = answer(|done| space(&a).lookup("k", done)).await else {
+    let kept = WriteOptions {
+        ttl: Some(Duration::from_secs(1)),
+        grace: Some(Duration::from_secs(1_000)),
+        ..WriteOptions::default()
+    };
+    a.set_with("k", &1, &kept).await.unwrap();
+    world.clock.advance(Duration::from_millis(1_500));
+    let Lookup::Stale(_, Some(_)) = answer(|done| space(&a).lookup("k", done)).await else {
         panic!("a lease");
     };
     a.engine().close();
-    let mut waiting = pin!(b.get_or_load("k", seven));
+    assert_eq!(soon(b.get_or_load("k", seven)).await.unwrap(), 1, "A lives");
+    world.clock.advance(Duration::from_millis(1_200));
+    assert_eq!(soon(b.get_or_load("k", seven)).await.unwrap(), 1, "A may live");
+    world.clock.advance(Duration::from_millis(50));
+    assert_eq!(soon(b.get_or_load("k", seven)).await.unwrap(), 7, "A is dead");
+}
+
+#[tokio::test]
+async fn who_was_stopped_and_comes_back_stores_nothing_over_the_one_who_took_over() {
+    let world = World::new();
+    let (a, stopped) = world.join().await;
+    let (b, _) = world.join().await;
+    let begun = crate::invalidation::lease(&space(&a), "k").await;
+    // Its signs of life reach nobody.
+    stopped.lie(|request, reply| match request {
+        RemoteRequest::ShowLife { .. } => None,
+        _ => Some(reply),
+    });
+    world.model.forget_lives();
+    assert_eq!(soon(taking_over(&world, b.get_or_load("k", seven))).await.unwrap(), 7);
+    let outcome = crate::invalidation::fill(&space(&a), begun, b"1", &[]).await;
+    assert!(matches!(outcome, FillOutcome::Refused), "{outcome:?}");
+    for cache in [&a, &b] {
+        assert_eq!(soon(cache.get::<u8>("k")).await.unwrap(), Some(7));
+    }
+}
+
+/// Time goes on while somebody waits.
+async fn taking_over<T>(world: &World, waiting: impl Future<Output = T>) -> T {
+    let mut waiting = pin!(waiting);
+    loop {
+        tokio::select! {
+            done = &mut waiting => return done,
+            () = tokio::time::sleep(Duration::from_millis(2)) => world.clock.advance(Duration::from_millis(50)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_living_leader_keeps_its_lease_however_long_it_loads() {
+    let world = World::new();
+    let (a, remote) = world.join().await;
+    let (b, looks) = world.join().await;
+    let begun = crate::invalidation::lease(&space(&a), "k").await;
+    let mut waiting = pin!(b.get_or_load("k", || async { Err::<u8, _>("must not load") }));
     once(waiting.as_mut()).await;
-    eventually("B waits for A", async || loads(b.engine()) == 0).await;
-    world.clock.advance(Duration::from_millis(3_001));
+    for _ in 0..8 {
+        let mut shown = remote.hold(|request| matches!(request, RemoteRequest::ShowLife { .. }));
+        let mut looked = looks.hold(looks_for_life);
+        world.clock.advance(Duration::from_millis(400));
+        shown.arrived().await;
+        shown.release();
+        looked.arrived().await;
+        looked.release();
+    }
+    let filled = answer(|done| space(&a).fill(begun, crate::invalidation::write(b"7", &[]), done)).await;
+    filled.unwrap();
     assert_eq!(soon(waiting).await.unwrap(), 7);
 }
 
 #[tokio::test]
-async fn a_lease_that_is_renewed_lives_on() {
+async fn a_lease_is_renewed_long_before_it_ends() {
     let world = World::new();
     let (a, remote) = world.join().await;
     let (b, _) = world.join().await;
-    let Lookup::Load(lease, _) = answer(|done| space(&a).lookup("k", done)).await else {
-        panic!("a lease");
-    };
-    for _ in 0..5 {
+    let begun = crate::invalidation::lease(&space(&a), "k").await;
+    for _ in 0..4 {
         let mut renewal = remote.hold(|request| matches!(request, RemoteRequest::Renew { .. }));
-        world.clock.advance(Duration::from_millis(1_000));
+        world.clock.advance(Duration::from_millis(10_000));
         renewal.arrived().await;
         renewal.release();
     }
-    let mut waiting = pin!(b.get_or_load("k", || async { Err::<u8, _>("must not load") }));
+    assert_eq!(loads(b.engine()), 0);
+    let outcome = crate::invalidation::fill(&space(&a), begun, b"7", &[]).await;
+    assert!(matches!(outcome, FillOutcome::Stored(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_lease_that_was_evicted_in_mid_load_stores_nothing() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    let (b, _) = world.join().await;
+    let begun = crate::invalidation::lease(&space(&a), "k").await;
+    world.model.forget_leases();
+    assert_eq!(soon(b.get_or_load("k", seven)).await.unwrap(), 7);
+    let outcome = crate::invalidation::fill(&space(&a), begun, b"1", &[]).await;
+    assert!(matches!(outcome, FillOutcome::Refused), "{outcome:?}");
+    assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), Some(7));
+}
+
+#[tokio::test]
+async fn a_load_that_ends_without_a_value_is_told_to_the_others() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    let (ear, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    world.bus.listen(ear);
+    let begun = crate::invalidation::lease(&space(&a), "k").await;
+    space(&a).release(begun, true);
+    let freed = async {
+        while let Some(heard) = heard.recv().await {
+            if let Heard::Message(bytes) = heard
+                && let Some(Message::Frame(frame, _)) = Frame::heard(&bytes)
+                && let Some(change) = frame.changes.into_iter().next()
+            {
+                return change;
+            }
+        }
+        panic!("nothing was said");
+    };
+    let (path, key) = ("".into(), "k".into());
+    assert_eq!(soon(freed).await, Change::Freed { path, key });
+}
+
+#[tokio::test]
+async fn messages_of_a_freed_a_filled_and_a_changed_key_make_waiters_ask_again() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    let (b, remote) = world.join().await;
+    let _begun = crate::invalidation::lease(&space(&a), "k").await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    remote.lie(move |request, reply| {
+        count.fetch_add(
+            usize::from(matches!(request, RemoteRequest::Lease { .. })),
+            Ordering::SeqCst,
+        );
+        Some(reply)
+    });
+    let mut waiting = pin!(b.get_or_load("k", seven));
     once(waiting.as_mut()).await;
-    let filled = answer(|done| space(&a).fill(lease, crate::invalidation::write(b"7", &[]), done)).await;
-    filled.unwrap();
-    assert_eq!(soon(waiting).await.unwrap(), 7);
+    eventually("it polls seldom", async || asked.load(Ordering::SeqCst) >= 7).await;
+    let (path, key) = (Box::<str>::from(""), Box::<str>::from("k"));
+    let kinds = [
+        Change::Freed {
+            path: path.clone(),
+            key: key.clone(),
+        },
+        Change::Filled {
+            path: path.clone(),
+            key: key.clone(),
+        },
+        Change::Key {
+            how: KeyChange::Set,
+            path,
+            key,
+        },
+    ];
+    let mut said = 0;
+    for kind in kinds {
+        const ROUNDS: u32 = 20;
+        let begin = std::time::Instant::now();
+        for _ in 0..ROUNDS {
+            let before = asked.load(Ordering::SeqCst);
+            let frame = Frame {
+                sender: 1,
+                session: 0,
+                stream: Stream::Unlogged,
+                first: said,
+                next: said + 1,
+                incarnation: 0,
+                counter: 0,
+                changes: vec![kind.clone()],
+            };
+            said += 1;
+            world.bus.say(&Heard::Message(frame.encode()));
+            eventually("it asks", async || asked.load(Ordering::SeqCst) > before).await;
+        }
+        // Polls are at least 50 ms apart by now.
+        let took = begin.elapsed();
+        assert!(
+            took < ROUNDS * Duration::from_millis(50),
+            "{took:?}: it polls, and does not hear"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_has_waited_as_long_as_he_wants_loads_for_his_process_alone() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    let (b, _) = world
+        .join_as(Cache::builder().lock_timeout(Duration::from_millis(300)))
+        .await;
+    let begun = crate::invalidation::lease(&space(&a), "k").await;
+    let mut first = pin!(b.get_or_load("k", seven));
+    once(first.as_mut()).await;
+    world.clock.advance(Duration::from_millis(299));
+    assert_eq!(loads(b.engine()), 0);
+    world.clock.advance(Duration::from_millis(1));
+    assert_eq!(soon(first).await.unwrap(), 7);
+    assert_eq!(b.peek::<u8>("k"), Some(7), "kept here");
+    assert_eq!(world.model.len(), 0, "and not for the others, who wait for A");
+    let outcome = crate::invalidation::fill(&space(&a), begun, b"1", &[]).await;
+    assert!(matches!(outcome, FillOutcome::Stored(_)), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn the_least_patient_of_those_who_wait_together_loads_and_the_others_get_his_value() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    let (b, _) = world.join().await;
+    let _begun = crate::invalidation::lease(&space(&a), "k").await;
+    let wait = |patience| {
+        let (sender, answer) = oneshot::channel();
+        space(&b).lookup_within("k", patience, Box::new(move |lookup| drop(sender.send(lookup))));
+        answer
+    };
+    let (patient, impatient, for_ever) = (wait(60_000), wait(100), wait(turbocache::clock::FOREVER));
+    world.clock.advance(Duration::from_millis(100));
+    let Lookup::Load(lease, _) = soon(impatient).await.unwrap() else {
+        panic!("he loads");
+    };
+    crate::invalidation::fill(&space(&b), lease, b"7", &[]).await;
+    for waiter in [patient, for_ever] {
+        assert!(matches!(soon(waiter).await.unwrap(), Lookup::Hit(_)));
+    }
+    let at_once = soon(wait(0)).await.unwrap();
+    assert!(matches!(at_once, Lookup::Hit(_)), "there is a value now");
+}
+
+#[tokio::test]
+async fn a_process_without_leases_shows_no_life() {
+    let world = World::new();
+    let (a, remote) = world.join().await;
+    a.set("k", &1).await.unwrap();
+    let shown = Arc::new(AtomicUsize::new(0));
+    let count = shown.clone();
+    remote.lie(move |request, reply| {
+        count.fetch_add(
+            usize::from(matches!(request, RemoteRequest::ShowLife { .. })),
+            Ordering::SeqCst,
+        );
+        Some(reply)
+    });
+    for _ in 0..3 {
+        let mut heartbeat = remote.hold(|request| matches!(request, RemoteRequest::State { .. }));
+        world.clock.advance(Duration::from_millis(1_000));
+        heartbeat.arrived().await;
+        heartbeat.release();
+    }
+    assert_eq!(shown.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

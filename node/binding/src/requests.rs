@@ -125,7 +125,10 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
         op::LOOKUP if request.flags & REFRESH != 0 => {
             space.lookup_refresh(request.key, Box::new(move |lookup| answers.push_lookup(id, lookup)));
         }
-        op::LOOKUP => space.lookup(request.key, Box::new(move |lookup| answers.push_lookup(id, lookup))),
+        op::LOOKUP => {
+            let done = Box::new(move |lookup| answers.push_lookup(id, lookup));
+            space.lookup_within(request.key, request.lifetime.ttl, done);
+        }
         op::SET => space.set(request.key, write, done(answers)),
         op::DELETE => space.delete(request.key, done(answers)),
         op::EXPIRE => space.expire(request.key, done(answers)),

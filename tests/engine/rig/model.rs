@@ -7,7 +7,7 @@ use std::sync::Arc;
 use turbocache::clock::{Clock, Millis};
 use turbocache::event::LogId;
 use turbocache::key::RemoteKey;
-use turbocache::tier::{LOG_PAGE, NamespaceState, RemoteReply, RemoteRequest, Scan, ScanCursor, Stored, rules};
+use turbocache::tier::{LOG_PAGE, NamespaceState, RemoteReply, RemoteRequest, Scan, ScanCursor, Stored, Token, rules};
 
 /// A remote store in memory: what all engines of a test share. Kept honest by the contract tests.
 pub struct Model {
@@ -24,7 +24,8 @@ struct Data {
     floors: HashMap<Box<str>, u64>,
     lists: HashMap<Box<str>, String>,
     values: HashMap<RemoteKey, (bytes::Bytes, Millis)>,
-    leases: HashMap<RemoteKey, (u64, Millis)>,
+    leases: HashMap<RemoteKey, (Token, Millis)>,
+    lives: HashMap<u64, Millis>,
     log: Log,
 }
 
@@ -80,6 +81,16 @@ impl Model {
     /// From now on the log takes nothing, or does again.
     pub fn refuse_log(&self, refuses: bool) {
         self.data.lock().log.refuses = refuses;
+    }
+
+    /// The store has evicted every lease.
+    pub fn forget_leases(&self) {
+        self.data.lock().leases.clear();
+    }
+
+    /// The store has evicted every sign of life.
+    pub fn forget_lives(&self) {
+        self.data.lock().lives.clear();
     }
 
     /// The number of values.
@@ -204,12 +215,16 @@ impl Data {
                 unless_value,
             } => match self.stored(key, now) {
                 Some(stored) if *unless_value => RemoteReply::Value(Some(stored)),
-                _ if self.leases.contains_key(key) => RemoteReply::Held,
-                _ => {
-                    self.leases.insert(key.clone(), (*token, now.after(*life)));
-                    RemoteReply::Granted
-                }
+                _ => self.take(key, None, *token, now.after(*life)),
             },
+            RemoteRequest::TakeOver { key, from, token, life } => self.take(key, Some(*from), *token, now.after(*life)),
+            RemoteRequest::ShowLife { owner, life } => {
+                self.lives.insert(*owner, now.after(*life));
+                RemoteReply::Done(true)
+            }
+            RemoteRequest::HasLife { owner } => {
+                RemoteReply::Done(self.lives.get(owner).is_some_and(|until| *until > now))
+            }
             RemoteRequest::Renew { key, token, life } => match self.leases.get_mut(key) {
                 Some((holder, until)) if holder == token => {
                     *until = now.after(*life);
@@ -253,7 +268,17 @@ impl Data {
         RemoteReply::Keys(found.cloned().collect(), next)
     }
 
-    fn unlease(&mut self, key: &RemoteKey, token: u64) -> bool {
+    /// Takes the lease from the given holder, or from nobody.
+    fn take(&mut self, key: &RemoteKey, from: Option<Token>, token: Token, until: Millis) -> RemoteReply {
+        let holder = self.leases.get(key).map(|(holder, _)| *holder);
+        if holder != from {
+            return RemoteReply::Held(holder);
+        }
+        self.leases.insert(key.clone(), (token, until));
+        RemoteReply::Granted
+    }
+
+    fn unlease(&mut self, key: &RemoteKey, token: Token) -> bool {
         let held = self.leases.get(key).is_some_and(|(holder, _)| *holder == token);
         if held {
             self.leases.remove(key);
