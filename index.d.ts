@@ -278,6 +278,8 @@ export interface CacheStats {
     missed: number;
     /** Such changes that were made good. */
     recovered: number;
+    /** Changes that Redis had acknowledged and lost, e.g. by a failover; they are made good, too. */
+    lost: number;
     /** How often all that was held was dropped, because nobody knew what was missing, or Redis did not answer. */
     drops: number;
   };

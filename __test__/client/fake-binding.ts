@@ -608,7 +608,7 @@ export class FakeEngine implements NativeBinding {
       memory: { hits: 0, misses: 0, entries: this.memory.size, bytes: 0 },
       remote: { hits: 0, misses: 0, errors: 0, rejected: 0, state, warnings: [] },
       loads: { started: this.leaseIds, failed: 0, refused: 0 },
-      invalidations: { sent: 0, received: 0, replayed: 0, gaps: 0, missed: 0, recovered: 0, drops: 0 },
+      invalidations: { sent: 0, received: 0, replayed: 0, gaps: 0, missed: 0, recovered: 0, lost: 0, drops: 0 },
     });
   }
 }

@@ -6,7 +6,7 @@ use crate::bus::Heard;
 use crate::clock::Millis;
 use crate::engine::Engine;
 use crate::engine::hearing::{Hearing, Page, Verdict};
-use crate::engine::outbox::BatchState;
+use crate::engine::outbox::{BatchState, Done};
 use crate::error::{Error, Result};
 use crate::event::{Change, Frame, LogId, Message, Stream};
 use crate::pattern::Pattern;
@@ -41,6 +41,10 @@ pub(super) struct Inbound {
     asked: AtomicU64,
     /// When everything was dropped because of it, or [`NEVER`].
     dropped: AtomicU64,
+    /// Incarnation of the remote tier when everything was known last.
+    pub(super) incarnation: AtomicU64,
+    /// It is being found out what the remote tier has lost.
+    pub(super) auditing: AtomicBool,
 }
 
 /// Whether the log can be used. Without it a lost message shows only by the numbers of its sender, and a connection that was
@@ -64,6 +68,8 @@ impl Default for Inbound {
             reading: AtomicBool::new(false),
             asked: AtomicU64::new(NEVER),
             dropped: AtomicU64::new(NEVER),
+            incarnation: AtomicU64::new(0),
+            auditing: AtomicBool::new(false),
         }
     }
 }
@@ -109,7 +115,12 @@ impl Engine {
     fn hear(self: &Arc<Self>, heard: Heard) {
         match heard {
             Heard::Message(bytes) => match Frame::heard(&bytes) {
-                Some(Message::Frame(frame, place)) => self.hear_frame(frame, place),
+                Some(Message::Frame(frame, place)) => {
+                    if let Some((_, id)) = place {
+                        self.witness.saw(id, Frame::bytes(bytes));
+                    }
+                    self.hear_frame(frame, place);
+                }
                 // It makes something old, and nobody here understands what.
                 Some(Message::OtherVersion) => {
                     tracing::debug!("a message on the bus is of another version");
@@ -219,6 +230,9 @@ impl Engine {
             .inbound
             .asked
             .compare_exchange(NEVER, now.0, Ordering::SeqCst, Ordering::SeqCst);
+        if self.recovery.doubts_all() {
+            self.audit();
+        }
         if self.inbound.log() == Log::Readable {
             self.read_log();
             if self.voice.is_logged() {
@@ -242,6 +256,9 @@ impl Engine {
         match (place, inbound.log()) {
             (Some((_, id)), Log::Unknown | Log::Closed) => {
                 inbound.hearing.lock().begin(id);
+                if self.witness.from().is_none() {
+                    self.witness.begin(id);
+                }
                 // Of what was told before, nobody knows what was heard.
                 self.drop_held("");
                 inbound.set_log(Log::Readable);
@@ -255,6 +272,20 @@ impl Engine {
             }
             _ => {}
         }
+    }
+
+    /// What the first batch after a failure begins with: whether the log still holds what it held. Only then the other
+    /// answers are believed.
+    pub(super) fn opening(self: &Arc<Self>) -> Option<(RemoteRequest, Done)> {
+        let from = self.inbound.hearing.lock().place()?;
+        let engine = Arc::clone(self);
+        let done = move |state: &BatchState, reply: Result<RemoteReply>| {
+            engine.saw_state(state);
+            if let Ok(RemoteReply::Log(frames)) = reply {
+                engine.hear_log(from, frames);
+            }
+        };
+        Some((RemoteRequest::ReadLog { from }, Box::new(done)))
     }
 
     /// Reads what follows in the log; once at a time.
@@ -289,11 +320,13 @@ impl Engine {
                 // Trimmed, emptied, another server: what was missed is unknown. It begins anew.
                 self.inbound.hearing.lock().forget();
                 self.inbound.set_log(Log::Unknown);
+                self.recovery.doubt_all();
                 self.drop_unheard();
                 return self.ask_log(self.clock.now());
             }
         };
-        for (_, bytes) in missing {
+        for (id, bytes) in missing {
+            self.witness.saw(id, bytes.clone());
             match Frame::decode(&bytes) {
                 Some(frame) if frame.sender == self.voice.sender() => {}
                 Some(frame) => {
@@ -306,6 +339,8 @@ impl Engine {
         }
         if complete {
             self.inbound.caught_up();
+            let incarnation = self.last_state.lock().0;
+            self.inbound.incarnation.store(incarnation, Ordering::SeqCst);
         } else {
             self.read_log();
         }

@@ -7,6 +7,7 @@
 pub mod generation;
 
 mod answers;
+mod audit;
 mod delete_pattern;
 mod elsewhere;
 mod flights;
@@ -26,6 +27,7 @@ mod replay;
 mod space;
 mod tags;
 mod voice;
+mod witness;
 mod write;
 
 pub use answers::{
@@ -59,6 +61,7 @@ use tags::TagFloors;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use voice::Voice;
+use witness::Witness;
 
 /// What an engine stands on. The defaults are the real ones, without a remote tier.
 pub struct Parts {
@@ -118,6 +121,7 @@ pub struct Engine {
     last_state: parking_lot::Mutex<(u64, u64)>,
     voice: Arc<Voice>,
     recovery: Arc<Recovery>,
+    witness: Arc<Witness>,
     inbound: Inbound,
     closed: AtomicBool,
     /// Much of the memory tier has become worthless: time for a sweep.
@@ -141,7 +145,8 @@ impl Engine {
             runtime,
         } = parts;
         let table = GenerationTable::new(random.next());
-        let voice = Arc::new(Voice::new(random.next()));
+        let witness = Arc::<Witness>::default();
+        let voice = Arc::new(Voice::new(random.next(), Arc::clone(&witness)));
         let recovery = Arc::<Recovery>::default();
         let engine = Arc::new(Engine {
             table,
@@ -160,6 +165,7 @@ impl Engine {
             last_state: parking_lot::Mutex::default(),
             voice,
             recovery,
+            witness,
             inbound: Inbound::default(),
             closed: AtomicBool::new(false),
             cleared: Arc::default(),
@@ -172,6 +178,8 @@ impl Engine {
             warnings,
             runtime,
         });
+        let weak = Arc::downgrade(&engine);
+        engine.outbox.open_with(move || weak.upgrade()?.opening());
         engine.learn_state();
         engine.start_listening();
         engine.start_recovering();
@@ -222,6 +230,11 @@ impl Engine {
     /// What it lacks now, while everything else goes on.
     pub fn warnings(&self) -> Vec<Warning> {
         self.warnings.standing()
+    }
+
+    /// Whether the remote tier is believed: what it has missed or lost is known, and made good.
+    pub fn is_settled(&self) -> bool {
+        !self.recovery.is_pending()
     }
 
     /// Entries and bytes of the memory tier.

@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tracing::Instrument;
@@ -99,7 +99,13 @@ struct Queue {
     /// Requests without an answer.
     pending: AtomicUsize,
     idle: Notify,
+    /// The last batch that ended has failed.
+    failed: AtomicBool,
+    /// What the first batch after a failure begins with.
+    opening: OnceLock<Opening>,
 }
+
+type Opening = Box<dyn Fn() -> Option<(RemoteRequest, Done)> + Send + Sync>;
 
 thread_local! {
     /// Address of the queue whose task this thread will wake later, see [`Outbox::together`].
@@ -190,6 +196,12 @@ impl Outbox {
         work()
     }
 
+    /// From now on the first batch after a failure begins with this request.
+    pub fn open_with(&self, opening: impl Fn() -> Option<(RemoteRequest, Done)> + Send + Sync + 'static) {
+        // Set once, by the engine that owns it.
+        let _ = self.queue.opening.set(Box::new(opening));
+    }
+
     /// Whether there is a remote tier at all.
     pub fn is_remote(&self) -> bool {
         self.remote.state() != RemoteState::None
@@ -245,6 +257,13 @@ impl Queue {
         items.drain(..count).collect()
     }
 
+    fn open(&self) -> Option<(RemoteRequest, Done)> {
+        if !self.failed.swap(false, Ordering::SeqCst) {
+            return None;
+        }
+        self.opening.get().and_then(|opening| opening())
+    }
+
     fn leave(&self, count: usize) {
         if self.pending.fetch_sub(count, Ordering::SeqCst) == count {
             self.idle.notify_waiters();
@@ -261,7 +280,7 @@ fn one_batch<'a>(items: impl Iterator<Item = &'a Item>) -> usize {
             let fits = !raised || item.namespace.is_none();
             raised |= matches!(
                 item.request,
-                Some(RemoteRequest::Raise { .. } | RemoteRequest::RaiseRule { .. })
+                Some(RemoteRequest::Raise { .. } | RemoteRequest::RaiseRule { .. } | RemoteRequest::Abandon { .. })
             );
             fits
         })
@@ -282,7 +301,7 @@ async fn run(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, recovery: A
                 break;
             }
             // Polled in the order of pushing: the batches reach the remote tier's connection in that order.
-            let batch = Batch::new(batch, voice.as_deref(), remote.state());
+            let batch = Batch::new(batch, queue.open(), voice.as_deref(), remote.state());
             in_flight.push(execute(&*remote, batch, &recovery, &queue));
         }
         tokio::select! {
@@ -297,18 +316,30 @@ async fn run(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, recovery: A
 struct Batch<'a> {
     requests: Vec<RemoteRequest>,
     fields: Vec<Box<str>>,
-    /// For each item whether it has a request of its own, and who waits.
+    /// For the opening and each item whether it has a request of its own, and who waits.
     waiting: Vec<(bool, Done)>,
+    /// How many of them were queued.
+    items: usize,
     voice: Option<(&'a Voice, Speech)>,
 }
 
 impl<'a> Batch<'a> {
     /// What is said is numbered here: in the order of the batches.
-    fn new(items: Vec<Item>, voice: Option<&'a Voice>, remote: RemoteState) -> Self {
+    fn new(
+        items: Vec<Item>,
+        opening: Option<(RemoteRequest, Done)>,
+        voice: Option<&'a Voice>,
+        remote: RemoteState,
+    ) -> Self {
         let fields = floor_fields(&items);
-        let mut requests = Vec::with_capacity(items.len() + 2);
+        let mut requests = Vec::with_capacity(items.len() + 3);
         requests.push(RemoteRequest::State { fields: fields.clone() });
-        let mut waiting = Vec::with_capacity(items.len());
+        let mut waiting = Vec::with_capacity(items.len() + 1);
+        if let Some((request, done)) = opening {
+            requests.push(request);
+            waiting.push((true, done));
+        }
+        let items_waiting = items.len();
         let (mut changes, mut beat) = (Vec::new(), false);
         for item in items {
             waiting.push((item.request.is_some(), item.done));
@@ -331,6 +362,7 @@ impl<'a> Batch<'a> {
             requests,
             fields,
             waiting,
+            items: items_waiting,
             voice,
         }
     }
@@ -341,6 +373,7 @@ async fn execute(remote: &dyn RemoteTier, batch: Batch<'_>, recovery: &Recovery,
         requests,
         fields,
         waiting,
+        items,
         voice,
     } = batch;
     let (count, sent) = (waiting.len(), requests.len());
@@ -375,7 +408,8 @@ async fn execute(remote: &dyn RemoteTier, batch: Batch<'_>, recovery: &Recovery,
     if state.incarnation != 0 && recovery.is_pending() {
         recovery.answered.notify_one();
     }
-    queue.leave(count);
+    queue.failed.store(state.incarnation == 0, Ordering::SeqCst);
+    queue.leave(items);
 }
 
 fn places(reply: &Result<RemoteReply>) -> Option<&[Option<(LogId, LogId)>]> {

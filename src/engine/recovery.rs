@@ -15,7 +15,7 @@ use crate::tier::RemoteRequest;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// Keys remembered at most.
@@ -24,14 +24,18 @@ const KEYS: usize = 10_000;
 const KEY_BYTES: usize = 4 << 20;
 /// Raises remembered at most.
 const RAISES: usize = 1_000;
+/// A clear of the root.
+const EVERYTHING: RemoteRequest = RemoteRequest::Raise { fields: Vec::new() };
 
 /// See the module.
 #[derive(Default)]
 pub struct Recovery {
-    /// Pending items: where there is none, nobody takes the lock.
+    /// Pending items, and one more for the doubt: where there is none, nobody takes the lock.
     count: AtomicUsize,
     /// Counts raises that were made good.
     made_good: AtomicU64,
+    /// It is being found out what else is missing: nothing is believed.
+    doubts_all: AtomicBool,
     /// The remote tier has answered while something was pending.
     pub answered: Notify,
     pending: Mutex<Pending>,
@@ -109,9 +113,29 @@ impl Recovery {
         self.count.load(Ordering::SeqCst) != 0
     }
 
+    /// From here on nothing that the remote tier says is believed.
+    pub fn doubt_all(&self) {
+        self.doubts_all.store(true, Ordering::SeqCst);
+        self.update(&self.pending.lock());
+    }
+
+    /// Whether that is so.
+    pub fn doubts_all(&self) -> bool {
+        self.doubts_all.load(Ordering::SeqCst)
+    }
+
+    /// What was missing is known, and noted.
+    pub fn end_doubt(&self) {
+        let pending = self.pending.lock();
+        // A read that was asked before is not believed either: it may have been answered before it was known.
+        self.made_good.fetch_add(1, Ordering::SeqCst);
+        self.doubts_all.store(false, Ordering::SeqCst);
+        self.update(&pending);
+    }
+
     /// The number of pending items.
     pub fn len(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
+        self.pending.lock().len()
     }
 
     /// A change of the key, which gave its slot this generation, has failed; `false` when that was one too many.
@@ -142,9 +166,9 @@ impl Recovery {
         });
         let kept = pending.keys.len() <= KEYS && pending.key_bytes <= KEY_BYTES;
         if !kept {
-            pending.fold();
+            pending.fold(&EVERYTHING);
         }
-        self.count.store(pending.len(), Ordering::SeqCst);
+        self.update(pending);
         kept
     }
 
@@ -152,7 +176,7 @@ impl Recovery {
     pub fn missed_raise(&self, request: &RemoteRequest, change: &Change) -> bool {
         let mut pending = self.pending.lock();
         match change {
-            Change::Clear { path } if path.is_empty() => pending.fold(),
+            Change::Clear { path } if path.is_empty() => pending.fold(request),
             Change::Clear { path } => {
                 let text = format!("n:{path}").into();
                 pending.add(text, request, change);
@@ -163,9 +187,9 @@ impl Recovery {
         }
         let kept = pending.raises.len() <= RAISES;
         if !kept {
-            pending.fold();
+            pending.fold(&EVERYTHING);
         }
-        self.count.store(pending.len(), Ordering::SeqCst);
+        self.update(&pending);
         kept
     }
 
@@ -206,7 +230,7 @@ impl Recovery {
                 // Before it is gone: who asks between the two finds one or the other.
                 self.made_good.fetch_add(1, Ordering::SeqCst);
                 pending.raises.retain(|_, raise| raise.number != *number);
-                self.count.store(pending.len(), Ordering::SeqCst);
+                self.update(&pending);
             }
         }
     }
@@ -224,6 +248,9 @@ impl Recovery {
         if before.is_none() && !self.is_pending() {
             return false;
         }
+        if self.doubts_all.load(Ordering::SeqCst) {
+            return true;
+        }
         let good = before.is_none_or(|before| !before.key && before.made_good == self.made_good.load(Ordering::SeqCst));
         let pending = self.pending.lock();
         !good || pending.has_key(namespace, key) || pending.covers(namespace) || pending.touches(namespace, tags)
@@ -238,7 +265,12 @@ impl Recovery {
                 pending.key_bytes -= memory_key.len();
             }
         });
-        self.count.store(pending.len(), Ordering::SeqCst);
+        self.update(pending);
+    }
+
+    fn update(&self, pending: &Pending) {
+        let doubt = usize::from(self.doubts_all.load(Ordering::SeqCst));
+        self.count.store(pending.len() + doubt, Ordering::SeqCst);
     }
 }
 
@@ -264,12 +296,11 @@ impl Pending {
     }
 
     /// Everything is cleared instead.
-    fn fold(&mut self) {
+    fn fold(&mut self, clear: &RemoteRequest) {
         self.keys.clear();
         self.key_bytes = 0;
         self.raises.clear();
-        let everything = RemoteRequest::Raise { fields: Vec::new() };
-        self.add("n:".into(), &everything, &Change::Clear { path: "".into() });
+        self.add("n:".into(), clear, &Change::Clear { path: "".into() });
     }
 
     fn forget_keys_below(&mut self, path: &str) {

@@ -1,10 +1,12 @@
 //! What an engine says: changes become numbered frames, which leave at the end of the batch that holds the changes. What
 //! nobody heard, or perhaps nobody, is said again, in a new session: the numbers of the one before lead nowhere.
 
+use crate::engine::witness::Witness;
 use crate::event::{Change, Frame, LogId, Stream};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A frame ends with the change that makes it longer than this, in bytes. It bounds the log, which is bounded in frames.
@@ -15,6 +17,7 @@ const WAITING: usize = 10_000;
 /// See the module.
 pub struct Voice {
     sender: u64,
+    witness: Arc<Witness>,
     state: Mutex<State>,
     /// Incarnation and counter of the namespace state, for the frames.
     known: [AtomicU64; 2],
@@ -48,10 +51,11 @@ impl Speech {
 }
 
 impl Voice {
-    /// The voice of an engine, known by this number.
-    pub fn new(sender: u64) -> Self {
+    /// The voice of an engine, known by this number. What stands in the log the witness is told.
+    pub fn new(sender: u64, witness: Arc<Witness>) -> Self {
         Self {
             sender,
+            witness,
             state: Mutex::new(State {
                 session: 0,
                 stream: Stream::Logged,
@@ -127,6 +131,11 @@ impl Voice {
             }
             return;
         };
+        for (frame, place) in speech.frames.iter().zip(places) {
+            if let Some((_, id)) = place {
+                self.witness.saw(*id, frame.clone());
+            }
+        }
         let logged = places.iter().all(Option::is_some);
         match state.stream {
             Stream::Unlogged if logged && state.session == speech.session => {
@@ -216,7 +225,7 @@ mod tests {
 
     #[test]
     fn changes_of_one_batch_share_frames_and_are_numbered() {
-        let voice = Voice::new(7);
+        let voice = Voice::new(7, Arc::default());
         let long = "x".repeat(500);
         let speech = voice.speak((0..5).map(|_| delete(&long)).collect(), false, true);
         let numbers: Vec<_> = read(&speech).iter().map(|frame| (frame.first, frame.next)).collect();
@@ -228,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_perhaps_nobody_heard_is_said_again_first_and_in_a_new_session() {
-        let voice = Voice::new(7);
+        let voice = Voice::new(7, Arc::default());
         let lost = voice.speak(vec![delete("a")], false, true);
         voice.told(lost, None);
         assert!(
@@ -245,7 +254,7 @@ mod tests {
 
     #[test]
     fn two_batches_that_fail_begin_one_session_and_keep_what_they_said() {
-        let voice = Voice::new(7);
+        let voice = Voice::new(7, Arc::default());
         let (first, second) = (
             voice.speak(vec![delete("a")], false, true),
             voice.speak(vec![delete("b")], false, true),
@@ -258,7 +267,7 @@ mod tests {
 
     #[test]
     fn more_than_can_wait_becomes_everything() {
-        let voice = Voice::new(7);
+        let voice = Voice::new(7, Arc::default());
         for _ in 0..3 {
             let many = (0..WAITING / 2).map(|n| delete(&n.to_string())).collect();
             voice.told(voice.speak(many, false, true), None);
@@ -272,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_log_that_refuses_makes_frames_unlogged_and_one_that_takes_them_again_hears_that_all_is_old() {
-        let voice = Voice::new(7);
+        let voice = Voice::new(7, Arc::default());
         voice.told(voice.speak(Vec::new(), true, true), Some(&[None]));
         assert!(!voice.is_logged());
         let speech = voice.speak(vec![delete("a")], false, true);
@@ -287,7 +296,7 @@ mod tests {
 
     #[test]
     fn hints_count_nothing() {
-        let voice = Voice::new(7);
+        let voice = Voice::new(7, Arc::default());
         let filled = Change::Filled {
             path: "".into(),
             key: "k".into(),

@@ -1,6 +1,7 @@
 //! Changes as bytes: what one engine says at once.
 
 use super::{Change, KeyChange, LogId};
+use bytes::Bytes;
 
 /// Other versions are not understood: who hears one drops what he holds.
 const VERSION: u8 = 2;
@@ -93,6 +94,15 @@ impl Frame {
         }
         let (before, id) = std::str::from_utf8(place).ok()?.split_once(' ')?;
         Some(Message::Frame(frame, Some((LogId::parse(before)?, LogId::parse(id)?))))
+    }
+
+    /// The bytes of the frame in a published message that holds one.
+    pub fn bytes(message: Vec<u8>) -> Bytes {
+        let length = message.get(1..5).and_then(|length| length.try_into().ok());
+        let length = length.map_or(0, u32::from_le_bytes) as usize;
+        let mut bytes = Bytes::from(message);
+        bytes.truncate(length);
+        bytes
     }
 
     /// The frame at the beginning of the bytes, and what follows it.

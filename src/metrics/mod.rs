@@ -49,6 +49,8 @@ pub struct Counters {
     pub bus_gaps: Counter,
     /// Changes that the remote tier had missed, and that were made good.
     pub recovered: Counter,
+    /// Changes that the remote tier had acknowledged and lost, and that were made again.
+    pub changes_lost: Counter,
     /// How often it had missed more than can be remembered, so that everything was cleared.
     pub recovery_folds: Counter,
     /// How often everything held was dropped, because nobody knew what was missing, or for too long.

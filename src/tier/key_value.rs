@@ -205,6 +205,12 @@ impl<S: KeyValueStore> KeyValue<S> {
             RemoteRequest::RaiseRule { rule, places } => {
                 Ok(RemoteReply::State(self.raise_rule(rule, places).await?.pick(&[])))
             }
+            RemoteRequest::Abandon { incarnation } => {
+                let saved = self.saved_state().await?;
+                let stays = saved.incarnation != *incarnation;
+                let state = if stays { saved } else { self.new_incarnation().await? };
+                Ok(RemoteReply::State(state.pick(&[])))
+            }
             RemoteRequest::Expire { key } => {
                 self.revoke(key);
                 self.expire(key).await.map(RemoteReply::Done)

@@ -71,6 +71,11 @@ pub enum RemoteRequest {
         /// Where it may stand.
         places: Vec<rules::Place>,
     },
+    /// Begins a new incarnation, unless that has been done. → `State`
+    Abandon {
+        /// The one that is left.
+        incarnation: u64,
+    },
     /// The value and its remaining life. → `Value`
     Read {
         /// Where.
@@ -212,6 +217,8 @@ pub struct ScanCursor {
     pub position: u64,
 }
 
+/// Frames that a log keeps at least, when it has had so many.
+pub const LOG_LENGTH: usize = 10_000;
 /// Frames in one answer to [`RemoteRequest::ReadLog`].
 pub const LOG_PAGE: usize = 1_000;
 

@@ -52,7 +52,8 @@ impl RemoteTier for NoRemote {
             | RemoteRequest::HasLife { .. }
             | RemoteRequest::Unlease { .. }
             | RemoteRequest::Raise { .. }
-            | RemoteRequest::RaiseRule { .. } => RemoteReply::Done(true),
+            | RemoteRequest::RaiseRule { .. }
+            | RemoteRequest::Abandon { .. } => RemoteReply::Done(true),
             RemoteRequest::Tell { .. } => RemoteReply::Told(Vec::new()),
             RemoteRequest::ReadLog { .. } => RemoteReply::Log(Vec::new()),
         })

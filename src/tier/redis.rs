@@ -59,6 +59,14 @@ else
 end
 return redis.call('HMGET', KEYS[1], 'i', 'c')";
 
+/// Key: state. Arguments: incarnation to begin, incarnation to leave. Another one than that stays.
+const ABANDON: &str = "
+if redis.call('HGET', KEYS[1], 'i') == ARGV[2] then
+  redis.call('DEL', KEYS[1])
+  redis.call('HSET', KEYS[1], 'i', ARGV[1], 'c', 0)
+end
+return redis.call('HMGET', KEYS[1], 'i', 'c')";
+
 /// Keys: value, lease. Arguments: token, life, 1 unless there is a value. Returns the value with its life, 1 for granted, else
 /// the holder's token.
 const LEASE: &str = "
@@ -232,6 +240,9 @@ impl Redis {
                 }
                 vec![command]
             }
+            RemoteRequest::Abandon { incarnation } => {
+                vec![self.state_script(ABANDON, &[]).arg(*incarnation).to_owned()]
+            }
             // These are no requests about one key: the batch has ways of its own for them.
             RemoteRequest::Read { .. }
             | RemoteRequest::ReadBytes { .. }
@@ -356,7 +367,7 @@ fn read_reply(request: &RemoteRequest, answers: &mut Answers, servers: u32) -> R
         RemoteRequest::State { fields } | RemoteRequest::Raise { fields } => {
             Ok(RemoteReply::State(state(next()?, fields)?))
         }
-        RemoteRequest::RaiseRule { .. } => Ok(RemoteReply::State(state(next()?, &[])?)),
+        RemoteRequest::RaiseRule { .. } | RemoteRequest::Abandon { .. } => Ok(RemoteReply::State(state(next()?, &[])?)),
         RemoteRequest::Read { .. }
         | RemoteRequest::ReadBytes { .. }
         | RemoteRequest::RemoveMany { .. }

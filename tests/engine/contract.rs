@@ -515,6 +515,19 @@ async fn the_namespace_state_counts_raises_and_is_one_for_all() {
         );
         let cleared = raise(&tier, &[]).await;
         assert_ne!(cleared.incarnation, first.incarnation, "{name}");
+        let abandon = async |incarnation| match ask(&tier, RemoteRequest::Abandon { incarnation }).await {
+            RemoteReply::State(state) => state.incarnation,
+            reply => panic!("{name}: {reply:?}"),
+        };
+        assert_eq!(
+            abandon(first.incarnation).await,
+            cleared.incarnation,
+            "{name}: another one has begun"
+        );
+        let left = cleared.incarnation;
+        let cleared = abandon(left).await;
+        assert_ne!(cleared, left, "{name}");
+        let cleared = state(&other, &[]).await;
         let now = state(&other, &["a"]).await;
         assert_eq!(
             (now.incarnation, now.counter, &now.floors[..]),

@@ -10,6 +10,7 @@ mod contract;
 mod delete_pattern;
 mod examples;
 mod failing;
+mod failover;
 mod invalidation;
 mod leases;
 mod memory_only;

@@ -64,8 +64,10 @@ async fn a_log_that_was_deleted_costs_what_is_held_and_begins_anew() {
             number(server.command([b"EXISTS", LOG])) == 1
         })
         .await;
-        hearing(&a).await;
-        hearing(&b).await;
+        for cache in [&a, &b] {
+            hearing(cache).await;
+            eventually("it is settled what was lost", async || cache.engine().is_settled()).await;
+        }
     }
     a.set("k", &1).await.unwrap();
     hold(&b, "k").await;

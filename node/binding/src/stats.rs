@@ -69,6 +69,7 @@ struct Invalidations {
     drops: u64,
     missed: u64,
     recovered: u64,
+    lost: u64,
 }
 
 /// The counters of an engine.
@@ -108,6 +109,7 @@ pub fn json(engine: &Engine) -> String {
             drops: counters.bus_drops.value(),
             missed: engine.missed_changes() as u64,
             recovered: counters.recovered.value(),
+            lost: counters.changes_lost.value(),
         },
     };
     serde_json::to_string(&stats).unwrap_or_default()

@@ -4,12 +4,10 @@ use super::unexpected;
 use crate::error::Result;
 use crate::event::LogId;
 use crate::key::{channel_name, log_name};
-use crate::tier::{LOG_PAGE, RemoteReply};
+use crate::tier::{LOG_LENGTH, LOG_PAGE, RemoteReply};
 use crate::transport::redis::{Cmd, Value, cmd};
 use bytes::Bytes;
 
-/// Frames that the log keeps, about.
-const LENGTH: usize = 10_000;
 /// A log to which nobody has appended for so long goes, in milliseconds: versions come and go.
 const LIFE: u64 = 86_400_000;
 
@@ -57,7 +55,7 @@ impl Log {
         if !frames.is_empty() {
             let mut script = cmd("EVAL");
             script.arg(TELL).arg(1).arg(&self.name);
-            script.arg(&self.channel).arg(LENGTH).arg(LIFE);
+            script.arg(&self.channel).arg(LOG_LENGTH).arg(LIFE);
             for frame in frames {
                 script.arg(&frame[..]);
             }

@@ -16,7 +16,10 @@ pub struct Model {
     publish: Box<dyn Fn(Vec<u8>) + Send + Sync>,
 }
 
-#[derive(Default)]
+/// See [`Model::saved`].
+pub struct Saved(Data);
+
+#[derive(Default, Clone)]
 struct Data {
     incarnations: u64,
     incarnation: u64,
@@ -29,11 +32,13 @@ struct Data {
     log: Log,
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Log {
     frames: Vec<(LogId, bytes::Bytes)>,
     /// Ids never repeat, whatever is deleted.
     last: u64,
+    /// The clock that makes ids.
+    millis: u64,
     refuses: bool,
     asked: bool,
 }
@@ -66,11 +71,31 @@ impl Model {
         };
     }
 
+    /// What it holds now, to be put back.
+    pub fn saved(&self) -> Saved {
+        Saved(self.data.lock().clone())
+    }
+
+    /// It holds what it held once; what happened since is lost. Ids of the log go on.
+    pub fn put_back(&self, saved: Saved) {
+        let mut data = self.data.lock();
+        let (incarnations, last, millis) = (data.incarnations, data.log.last, data.log.millis);
+        *data = saved.0;
+        data.incarnations = incarnations;
+        data.log.last = last;
+        data.log.millis = millis;
+    }
+
     /// Only so many of the newest frames stay in the log.
     pub fn trim_log(&self, keep: usize) {
         let frames = &mut self.data.lock().log.frames;
         let old = frames.len().saturating_sub(keep);
         frames.drain(..old);
+    }
+
+    /// Time passes, as far as the log is concerned.
+    pub fn let_log_pass(&self, millis: u64) {
+        self.data.lock().log.millis += millis;
     }
 
     /// Whether somebody has tried to append to the log.
@@ -130,7 +155,7 @@ impl Log {
         let before = self.frames.last().map_or(LogId::START, |(id, _)| *id);
         self.last += 1;
         let id = LogId {
-            millis: 1,
+            millis: 1 + self.millis,
             count: self.last,
         };
         self.frames.push((id, frame.clone()));
@@ -162,6 +187,12 @@ impl Data {
                     self.floors.insert(field.clone(), self.counter);
                 }
                 self.state(fields)
+            }
+            RemoteRequest::Abandon { incarnation } => {
+                if self.incarnation == *incarnation {
+                    self.incarnation = 0;
+                }
+                self.state(&[])
             }
             RemoteRequest::RaiseRule { rule, places } => {
                 self.state(&[]);

@@ -1,0 +1,119 @@
+//! A log that does not hold what it held: the remote tier may have lost changes that it had acknowledged (see `witness`). They
+//! are made again, or, if nobody knows how many there are, everything in it counts as old. Until that is settled nothing
+//! that it says is believed.
+
+use crate::engine::Engine;
+use crate::engine::outbox::BatchState;
+use crate::engine::recovery::Missed;
+use crate::engine::witness::Loss;
+use crate::error::Result;
+use crate::event::{Change, Frame, KeyChange, LogId};
+use crate::tier::{LOG_PAGE, RemoteReply, RemoteRequest};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// What is known of the log so far.
+struct Audit {
+    /// The incarnation whose values may have come back.
+    incarnation: u64,
+    /// The first frame of the log.
+    first: Option<LogId>,
+    there: BTreeSet<LogId>,
+}
+
+impl Engine {
+    /// Finds out what was lost; once at a time, and again as long as it was in vain.
+    pub(super) fn audit(self: &Arc<Self>) {
+        if self.inbound.auditing.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let audit = Audit {
+            incarnation: self.inbound.incarnation.load(Ordering::SeqCst),
+            first: None,
+            there: BTreeSet::new(),
+        };
+        self.audit_from(audit, LogId::START);
+    }
+
+    fn audit_from(self: &Arc<Self>, audit: Audit, from: LogId) {
+        let engine = Arc::clone(self);
+        let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
+            engine.saw_state(state);
+            match reply {
+                Ok(RemoteReply::Log(frames)) => {
+                    let ids = frames.into_iter().map(|(id, _)| id).collect();
+                    engine.audit_page(audit, from, ids);
+                }
+                _ => engine.inbound.auditing.store(false, Ordering::SeqCst),
+            }
+        });
+        self.outbox.push(RemoteRequest::ReadLog { from }, None, done).run();
+    }
+
+    fn audit_page(self: &Arc<Self>, mut audit: Audit, from: LogId, ids: Vec<LogId>) {
+        let (full, last) = (ids.len() >= LOG_PAGE, ids.last().copied());
+        let since = self.witness.from();
+        if from == LogId::START {
+            audit.first = ids.first().copied();
+        }
+        audit.there.extend(ids);
+        let jumps = from == LogId::START && full && audit.first <= since;
+        match (last, since) {
+            // What lies between the beginning and the frames in question is of no interest.
+            (Some(last), Some(since)) if jumps && last < since => self.audit_from(audit, since),
+            (Some(last), _) if full && last > from => self.audit_from(audit, last),
+            _ => self.settle(&audit),
+        }
+    }
+
+    fn settle(self: &Arc<Self>, audit: &Audit) {
+        let loss = self.witness.loss(audit.first, &audit.there, audit.there.len());
+        // Another incarnation has none of the values before it.
+        if self.last_state.lock().0 == audit.incarnation {
+            match loss {
+                Loss::Unknown => self.abandon(audit.incarnation),
+                Loss::Frames(frames) => {
+                    let frames = frames.iter().filter_map(|bytes| Frame::decode(bytes));
+                    for change in frames.flat_map(|frame| frame.changes) {
+                        self.counters.changes_lost.add();
+                        self.make_again(change, audit.incarnation);
+                    }
+                }
+            }
+        }
+        self.witness.begin(audit.there.last().copied().unwrap_or(LogId::START));
+        self.recovery.end_doubt();
+        self.inbound.auditing.store(false, Ordering::SeqCst);
+    }
+
+    fn make_again(&self, change: Change, incarnation: u64) {
+        match change {
+            Change::Key { how, path, key } => {
+                let namespace = self.namespaces.open(&self.table, &path);
+                let generation = self.table.generation(self.table.key_slot(namespace.id, &key));
+                let missed = match how {
+                    KeyChange::Expire => Missed::Expiry,
+                    KeyChange::Set | KeyChange::Delete => Missed::Value,
+                };
+                self.missed_key(&namespace, &key, generation, missed, false);
+            }
+            // The counter has gone back: values that were stamped with what is lost would outlive the next raise.
+            Change::Tags { .. } | Change::Clear { .. } => self.abandon(incarnation),
+            Change::Pattern { path, .. } if path.is_empty() => self.abandon(incarnation),
+            Change::Pattern { path, .. } => {
+                let fields = vec![crate::engine::namespaces::clear_field(&path)];
+                self.missed_raise(&RemoteRequest::Raise { fields }, &Change::Clear { path });
+            }
+            Change::Filled { .. } => {}
+        }
+    }
+
+    /// Everything of this incarnation counts as old, unless another one has begun.
+    fn abandon(&self, incarnation: u64) {
+        tracing::warn!("the remote tier has lost changes: what it holds counts as old");
+        let change = Change::Clear { path: "".into() };
+        self.missed_raise(&RemoteRequest::Abandon { incarnation }, &change);
+        self.drop_held("");
+    }
+}

@@ -1,0 +1,195 @@
+//! A server that comes back without changes that it had acknowledged: they are made again, and nobody is served what they had
+//! made old.
+
+use crate::rig::{FakeRemote, RedisServer, World, eventually, hearing, soon};
+use std::sync::Arc;
+use std::time::Duration;
+use turbocache::tier::LOG_LENGTH;
+use turbocache::{Cache, WriteOptions};
+
+fn tagged(tags: &'static [&'static str]) -> WriteOptions<'static> {
+    WriteOptions {
+        tags,
+        ..WriteOptions::default()
+    }
+}
+
+/// Two processes; all keys were set by the first, and are held by both.
+async fn pair(world: &World) -> [(Cache, Arc<FakeRemote>); 2] {
+    let pair = [world.join().await, world.join().await];
+    for key in ["k", "other"] {
+        pair[0].0.set_with(key, &1, &tagged(&["t"])).await.expect("it is set");
+    }
+    pair
+}
+
+/// The log is looked at, and what it shows is settled.
+async fn settled(world: &World, cache: &Cache) {
+    world.clock.advance(Duration::from_millis(400));
+    eventually("the loss is known", async || {
+        cache.engine().counters().changes_lost.value() > 0 && cache.engine().is_settled()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_change_that_was_lost_is_made_again() {
+    for way in ["delete", "set", "expire"] {
+        let world = World::new();
+        let [(a, _), (b, _)] = pair(&world).await;
+        let before = world.model.saved();
+        match way {
+            "delete" => drop(a.delete("k").await.unwrap()),
+            "set" => a.set("k", &2).await.unwrap(),
+            _ => drop(a.expire("k").await.unwrap()),
+        }
+        world.model.put_back(before);
+        settled(&world, &a).await;
+        let (c, _) = world.join().await;
+        for cache in [&a, &b, &c] {
+            assert_ne!(soon(cache.get::<u8>("k")).await.unwrap(), Some(1), "{way}");
+        }
+        assert_eq!(
+            c.get::<u8>("other").await.unwrap(),
+            Some(1),
+            "{way}: nothing else is lost"
+        );
+    }
+}
+
+#[tokio::test]
+async fn whoever_heard_of_a_change_makes_it_again_when_its_maker_is_gone() {
+    let world = World::new();
+    let [(a, _), (b, _)] = pair(&world).await;
+    eventually("B holds it", async || {
+        b.get::<u8>("k").await.unwrap();
+        b.peek::<u8>("k").is_some()
+    })
+    .await;
+    let before = world.model.saved();
+    a.delete("k").await.unwrap();
+    eventually("B has heard", async || b.peek::<u8>("k").is_none()).await;
+    a.close().await;
+    world.model.put_back(before);
+    settled(&world, &b).await;
+    assert_eq!(soon(b.get::<u8>("k")).await.unwrap(), None);
+    assert_eq!(soon(world.join().await.0.get::<u8>("k")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn raises_that_were_lost_make_everything_old() {
+    for way in ["tags", "clear", "clear nested"] {
+        let world = World::new();
+        let [(a, _), _] = pair(&world).await;
+        let nested = a.nested("below");
+        nested.set("k", &1).await.unwrap();
+        let before = world.model.saved();
+        match way {
+            "tags" => a.invalidate_tags(&["t"]).await.unwrap(),
+            "clear" => a.clear().await.unwrap(),
+            _ => nested.clear().await.unwrap(),
+        }
+        world.model.put_back(before);
+        world.clock.advance(Duration::from_millis(400));
+        let (c, _) = world.join().await;
+        let key_of = |cache: &Cache| {
+            if way == "clear nested" {
+                cache.nested("below")
+            } else {
+                cache.clone()
+            }
+        };
+        eventually(way, async || key_of(&c).get::<u8>("k").await.unwrap().is_none()).await;
+        // Of what is raised from now on nothing is lost.
+        eventually("settled", async || a.engine().is_settled()).await;
+        c.set_with("new", &1, &tagged(&["u"])).await.unwrap();
+        a.invalidate_tags(&["u"]).await.unwrap();
+        assert_eq!(world.join().await.0.get::<u8>("new").await.unwrap(), None, "{way}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_lost_more_than_is_remembered_has_nothing_that_counts() {
+    let world = World::new();
+    let [(a, _), (b, _)] = pair(&world).await;
+    let before = world.model.saved();
+    a.delete("k").await.unwrap();
+    // By the server's clock, that was long ago.
+    world.model.let_log_pass(20_000);
+    a.delete("unrelated").await.unwrap();
+    world.model.put_back(before);
+    world.clock.advance(Duration::from_millis(400));
+    for cache in [&a, &b] {
+        eventually("it is old", async || cache.get::<u8>("other").await.unwrap().is_none()).await;
+        assert_eq!(cache.get::<u8>("k").await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_believed_before_the_loss_is_known() {
+    let world = World::new();
+    let [(a, remote), _] = pair(&world).await;
+    let before = world.model.saved();
+    a.delete("k").await.unwrap();
+    // The connection breaks, the server is another one, and the next thing that happens is a read.
+    remote.fail();
+    assert_eq!(soon(a.get::<u8>("other")).await.unwrap(), Some(1), "from memory");
+    assert_eq!(soon(a.get::<u8>("nothing")).await.unwrap(), None);
+    world.model.put_back(before);
+    remote.heal();
+    assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), None, "the first read after it");
+    eventually("it is removed", async || world.model.len() == 1).await;
+    assert_eq!(a.engine().counters().changes_lost.value(), 1);
+}
+
+#[tokio::test]
+async fn a_log_that_was_only_trimmed_costs_no_value() {
+    let world = World::new();
+    let [(a, _), (b, _)] = pair(&world).await;
+    world.bus.cut();
+    for n in 0..LOG_LENGTH + 10 {
+        a.delete(&format!("unrelated {n}")).await.unwrap();
+    }
+    world.model.trim_log(LOG_LENGTH);
+    world.clock.advance(Duration::from_millis(400));
+    eventually("B begins anew", async || b.engine().counters().bus_drops.value() > 0).await;
+    hearing(&b).await;
+    eventually("settled", async || b.engine().is_settled()).await;
+    assert_eq!(soon(b.get::<u8>("other")).await.unwrap(), Some(1));
+    assert_eq!(b.engine().counters().changes_lost.value(), 0);
+}
+
+/// A real server that is killed, and comes back with what it had saved before.
+#[tokio::test]
+async fn a_redis_that_comes_back_without_its_last_changes_serves_nothing_old() {
+    let mut server = RedisServer::start();
+    let join = async |server: &RedisServer| {
+        let cache = Cache::builder().namespace("shop").redis(server.url()).build().unwrap();
+        hearing(&cache).await;
+        cache
+    };
+    let (a, b) = (join(&server).await, join(&server).await);
+    for key in ["deleted", "set", "kept"] {
+        a.set(key, &1).await.unwrap();
+        assert_eq!(b.get::<u8>(key).await.unwrap(), Some(1));
+    }
+    server.command([b"SAVE"]);
+    a.delete("deleted").await.unwrap();
+    b.set("set", &2).await.unwrap();
+    server.kill();
+    server.restart();
+    for cache in [&a, &b] {
+        eventually("it is up again", async || {
+            soon(cache.get::<u8>("nothing")).await.unwrap();
+            cache.engine().hears_bus() && cache.engine().counters().changes_lost.value() > 0
+        })
+        .await;
+        eventually("all is made good", async || cache.engine().is_settled()).await;
+    }
+    let c = join(&server).await;
+    for cache in [&a, &b, &c] {
+        assert_eq!(cache.get::<u8>("deleted").await.unwrap(), None);
+        assert_ne!(cache.get::<u8>("set").await.unwrap(), Some(1));
+        assert_eq!(cache.get::<u8>("kept").await.unwrap(), Some(1));
+    }
+}
