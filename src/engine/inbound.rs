@@ -320,7 +320,10 @@ impl Engine {
                 // Trimmed, emptied, another server: what was missed is unknown. It begins anew.
                 self.inbound.hearing.lock().forget();
                 self.inbound.set_log(Log::Unknown);
-                self.recovery.doubt_all();
+                // Another incarnation has none of the values before it.
+                if self.last_state.lock().0 == self.inbound.incarnation.load(Ordering::SeqCst) {
+                    self.recovery.doubt_all();
+                }
                 self.drop_unheard();
                 return self.ask_log(self.clock.now());
             }
