@@ -105,7 +105,7 @@ impl Engine {
                 let fields = vec![crate::engine::namespaces::clear_field(&path)];
                 self.missed_raise(&RemoteRequest::Raise { fields }, &Change::Clear { path });
             }
-            Change::Filled { .. } => {}
+            Change::Filled { .. } | Change::Freed { .. } => {}
         }
     }
 
