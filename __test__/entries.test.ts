@@ -18,7 +18,7 @@ const FACES = [
     esm: 'nest.mjs',
     types: ['dist/nest-module/index.d.ts', 'nest.d.mts'],
   },
-  ...['events', 'health', 'transactions'].map((name) => ({
+  ...['events', 'graphql', 'health', 'transactions', 'warming'].map((name) => ({
     entry: `turbocache-js/${name}`,
     cjs: `dist/nest-module/${name}/index.js`,
     esm: `esm/${name}.mjs`,

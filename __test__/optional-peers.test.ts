@@ -48,6 +48,16 @@ const FEATURES: [feature: string, missing: string, program: string][] = [
     `import { TurboCacheEventsModule } from 'turbocache-js/events';
      const boot = () => start({ imports: [TurboCacheEventsModule.forRoot({ events: { 'user.updated': 'users' } })] });`,
   ],
+  [
+    'a warmer on cron',
+    '@nestjs/schedule',
+    `import { Injectable } from '@nestjs/common';
+     import { TurboCacheWarm, TurboCacheWarmingModule } from 'turbocache-js/warming';
+     class Cities { async find() {} }
+     Injectable()(Cities);
+     TurboCacheWarm({ on: '0 * * * *' })(Cities.prototype, 'find', Object.getOwnPropertyDescriptor(Cities.prototype, 'find'));
+     const boot = () => start({ imports: [TurboCacheWarmingModule.forRoot()], providers: [Cities] });`,
+  ],
 ];
 
 it.each(FEATURES)('%s says at boot that %s is missing, and what to do', async (feature, missing, program) => {

@@ -5,9 +5,10 @@ import { parametersOf } from '../key/parameters';
 import { bindByInjection } from '../registry/binding';
 import { declare } from '../registry/declarations';
 import { methodIn, placeOf } from './place';
+import { rememberRenewal } from './renewal';
 import { rememberReturns, type Returns, returnsOf } from './returns';
 import { innermost, standInFor } from './wrap';
-import { type Advice, wrapperFor } from './wrapper';
+import { type Advice, renewerFor, wrapperFor } from './wrapper';
 
 export interface Decoration {
   readonly decorator: string;
@@ -56,6 +57,8 @@ export function decorateMethod<R extends Returns>({ decorator, options, compile 
     const returns = returnsOf(prototype, key, method, options.returns, place);
     const wrapper = wrapperFor(method, place.methodName, advice, returns);
     rememberReturns(wrapper, returns);
+    const renew = renewerFor(method, place.methodName, advice);
+    if (renew !== undefined && returns !== 'value') rememberRenewal(wrapper, renew);
     descriptor!.value = standInFor(method, wrapper);
     bindByInjection(prototype);
     declare(prototype, {

@@ -4,6 +4,7 @@ import { bindingOf } from '../registry/binding';
 import type { Binding } from '../registry/cache-registry';
 import { MethodCall } from './call';
 import type { HotHits } from './hot-hits';
+import type { Renew } from './renewal';
 import type { Returns } from './returns';
 import type { Method } from './wrap';
 
@@ -21,16 +22,31 @@ export interface Advice {
   readonly aroundValue: AroundValue;
   /** Asked before the two. */
   readonly hotHits?: HotHits | undefined;
+  /** Loads an entry ahead of its callers, see `renewal.ts`. */
+  readonly renew?: (binding: Binding, call: MethodCall, proceed: Proceed, ahead: number | null) => Promise<unknown>;
+}
+
+/** The same for an object: what is not bound has nothing to renew. */
+export function renewerFor(method: Method, name: string, { renew }: Advice): Renew | undefined {
+  if (renew === undefined) return undefined;
+  return async (instance, args, ahead) => {
+    const binding = bindingOf(instance);
+    if (binding === undefined) return undefined;
+    return renew(binding, new MethodCall(instance, name, args), proceedWith(method, instance, args), ahead);
+  };
+}
+
+function proceedWith(method: Method, instance: object, args: unknown[]): Proceed {
+  return async () => {
+    const result = method.apply(instance, args);
+    return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
+  };
 }
 
 export function wrapperFor(method: Method, name: string, advice: Advice, returns: Returns): Method {
   if (returns === 'value') return valueWrapper(method, name, advice);
   const run = (binding: Binding, instance: object, args: unknown[]): Promise<unknown> => {
-    const proceed = async (): Promise<unknown> => {
-      const result = method.apply(instance, args);
-      return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
-    };
-    return advice.around(binding, new MethodCall(instance, name, args), proceed);
+    return advice.around(binding, new MethodCall(instance, name, args), proceedWith(method, instance, args));
   };
   return returns === 'observable' ? observableWrapper(method, run) : promiseWrapper(method, run, advice.hotHits);
 }

@@ -1,0 +1,1 @@
+export * from '../dist/nest-module/warming/index.js';
