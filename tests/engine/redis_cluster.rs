@@ -1,5 +1,10 @@
 //! A Redis Cluster: keys on several nodes, slots that move, nodes that die and are replaced.
 
+#![allow(
+    clippy::await_holding_lock,
+    reason = "each test has a thread and a runtime of its own: who waits for the shared servers holds up nobody else"
+)]
+
 use crate::rig::{RedisCluster, Shared, eventually, hearing, shared, soon};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -81,16 +86,16 @@ async fn traffic(writer: Cache, reader: Cache, key: String, stop: Arc<AtomicBool
     while !stop.load(Ordering::SeqCst) {
         written += 1;
         let before = writer.engine().counters().remote_errors.value();
-        soon(writer.set(&key, &written)).await.unwrap();
+        soon(writer.set(&key, &written)).await.expect("an answer");
         let failed = writer.engine().counters().remote_errors.value() > before;
-        let read = soon(reader.get::<u64>(&key)).await.unwrap();
+        let read = soon(reader.get::<u64>(&key)).await.expect("an answer");
         assert!(
             failed || read == Some(written),
             "{key}: {written} was written, {read:?} was read"
         );
         if written % 5 == 0 {
-            assert!(soon(writer.delete(&key)).await.unwrap() || failed);
-            let read = soon(reader.get::<u64>(&key)).await.unwrap();
+            assert!(soon(writer.delete(&key)).await.expect("an answer") || failed);
+            let read = soon(reader.get::<u64>(&key)).await.expect("an answer");
             assert_eq!(read, None, "{key}: {written} was deleted");
         }
     }

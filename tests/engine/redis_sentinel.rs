@@ -31,7 +31,6 @@ async fn a_killed_master_is_followed_to_the_replica_that_was_promoted() {
         soon(b.get::<u8>("after")).await.unwrap() == Some(2)
     })
     .await;
-    println!("{:?}", begin.elapsed());
     assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
     hearing(&a).await;
     hearing(&b).await;

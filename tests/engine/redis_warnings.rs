@@ -1,5 +1,10 @@
 //! What Redis refuses, and what is configured by half: named, with what is lost, and everything else goes on.
 
+#![allow(
+    clippy::await_holding_lock,
+    reason = "each test has a thread and a runtime of its own: who waits for the shared servers holds up nobody else"
+)]
+
 use crate::rig::{RedisServer, SentinelTrio, eventually, hearing, shared, soon};
 use std::convert::Infallible;
 use turbocache::options::SentinelOptions;
@@ -12,20 +17,23 @@ fn open(builder: CacheBuilder) -> Cache {
 
 /// Uses everything, and must get its answers.
 async fn use_it(cache: &Cache) {
-    soon(cache.set("k", &1)).await.unwrap();
+    soon(cache.set("k", &1)).await.expect("an answer");
     // What cannot be trusted is dropped from memory, and Redis may not tell: a miss is right too.
-    assert!(matches!(soon(cache.get::<u8>("k")).await.unwrap(), Some(1) | None));
-    soon(cache.get::<u8>("elsewhere")).await.unwrap();
-    soon(cache.expire("k")).await.unwrap();
+    assert!(matches!(
+        soon(cache.get::<u8>("k")).await.expect("an answer"),
+        Some(1) | None
+    ));
+    soon(cache.get::<u8>("elsewhere")).await.expect("an answer");
+    soon(cache.expire("k")).await.expect("an answer");
     let load = async || {
         soon(cache.get_or_load("loaded", || async { Ok::<_, Infallible>(7) }))
             .await
-            .unwrap()
+            .expect("an answer")
     };
     assert_eq!(load().await, 7);
-    soon(cache.delete("loaded")).await.unwrap();
-    soon(cache.invalidate_tags(&["t"])).await.unwrap();
-    soon(cache.clear()).await.unwrap();
+    soon(cache.delete("loaded")).await.expect("an answer");
+    soon(cache.invalidate_tags(&["t"])).await.expect("an answer");
+    soon(cache.clear()).await.expect("an answer");
 }
 
 async fn warning_about(cache: &Cache, about: &str) -> Warning {
@@ -99,7 +107,7 @@ async fn a_server_that_becomes_a_replica_is_left_and_used_again_when_it_is_a_mas
     let (server, master) = (RedisServer::start(), RedisServer::start());
     let cache = open(Cache::builder().redis(server.url()));
     hearing(&cache).await;
-    cache.set("k", &1).await.unwrap();
+    cache.set("k", &1).await.expect("an answer");
     server.run(&format!("REPLICAOF 127.0.0.1 {}", master.port()));
     let warning = warning_about(&cache, "readonly").await;
     assert_eq!(warning.kind, WarningKind::Topology);
@@ -110,10 +118,10 @@ async fn a_server_that_becomes_a_replica_is_left_and_used_again_when_it_is_a_mas
         cache.engine().warnings().is_empty()
     })
     .await;
-    soon(cache.set("after", &2)).await.unwrap();
+    soon(cache.set("after", &2)).await.expect("an answer");
     let other = open(Cache::builder().redis(server.url()));
     eventually("and has them", async || {
-        soon(other.get::<u8>("after")).await.unwrap() == Some(2)
+        soon(other.get::<u8>("after")).await.expect("an answer") == Some(2)
     })
     .await;
 }
@@ -142,9 +150,9 @@ async fn a_server_that_is_still_loading_its_data_is_gone_without_until_it_has() 
         "it was ready too early to show anything: {reply:?}"
     );
     eventually("it is used", async || {
-        soon(cache.set("k", &1)).await.unwrap();
+        soon(cache.set("k", &1)).await.expect("an answer");
         let other = open(Cache::builder().redis(server.url()));
-        soon(other.get::<u8>("k")).await.unwrap() == Some(1)
+        soon(other.get::<u8>("k")).await.expect("an answer") == Some(1)
     })
     .await;
 }
@@ -212,10 +220,10 @@ async fn sentinels_that_do_not_answer_or_do_not_know_the_name_are_named() {
         "{}",
         warning.message
     );
-    soon(partly.set("k", &1)).await.unwrap();
+    soon(partly.set("k", &1)).await.expect("an answer");
     let whole = open(Cache::builder().redis_sentinel(trio.options()));
     eventually("the others are enough", async || {
-        soon(whole.get::<u8>("k")).await.unwrap() == Some(1)
+        soon(whole.get::<u8>("k")).await.expect("an answer") == Some(1)
     })
     .await;
 
