@@ -12,6 +12,7 @@ export { TurboCache } from './decorators/turbocache';
 export { TurboCacheEvict } from './decorators/turbocache-evict';
 export { TurboCachePut } from './decorators/turbocache-put';
 export { TurboCacheKey } from './decorators/turbocache-key';
+export { TurboCacheMemo } from './decorators/turbocache-memo';
 export { TurboCacheDefaults } from './decorators/defaults';
 export type {
   ReturnsOption,
@@ -19,6 +20,7 @@ export type {
   TagSource,
   TurboCacheDefaultsOptions,
   TurboCacheEvictOptions,
+  TurboCacheMemoOptions,
   TurboCacheOptions,
   TurboCachePutOptions,
 } from './decorators/options';
@@ -31,6 +33,16 @@ export { cacheKey } from './key/cache-key';
 
 export { bindCache, type BindOptions } from './registry/binding';
 export type { CacheFailure, CacheFailureHandler } from './registry/failure';
+
+export {
+  type ContextSource,
+  TurboCacheContext,
+  type TurboCacheContextAccess,
+  type TurboCacheContextValues,
+} from './context/context';
+export { TurboCacheContextInterceptor } from './context/context.interceptor';
+export { TurboCacheContextMiddleware } from './context/context.middleware';
+export { TurboCacheContextModule, type TurboCacheContextOptions } from './context/context.module';
 
 export { TurboCacheInterceptor } from './interceptor/turbocache.interceptor';
 export { TurboCacheRoute, type TurboCacheRouteOptions } from './interceptor/route-options';

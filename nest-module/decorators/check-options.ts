@@ -25,7 +25,7 @@ const limit: Check = {
 };
 const predicate: Check = { expected: 'a function that answers true or false', accepts: isFunction };
 
-/** `key`, `tags` and `varyBy` are checked where they are compiled. */
+/** `key` and `tags` are checked where they are compiled. */
 export const CHECKS = {
   ttl: {
     expected: "milliseconds above zero, a text such as '5m', null for ever, or a function that answers one of these",
@@ -57,7 +57,7 @@ export const CHECKS = {
     accepts: (value) => ['promise', 'observable', 'value'].includes(value as string),
   },
   key: { expected: 'a key', accepts: () => true },
-  varyBy: { expected: 'a list', accepts: () => true },
+  varyBy: { expected: "names of context values, e.g. ['tenant']", accepts: isTexts },
   pattern: { expected: 'a text', accepts: (value) => typeof value === 'string' },
 } as const satisfies Record<string, Check>;
 

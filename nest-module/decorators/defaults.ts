@@ -13,7 +13,7 @@ export function TurboCacheDefaults(options: TurboCacheDefaultsOptions): ClassDec
     const place = placeOf('@TurboCacheDefaults', type as object, '*');
     if (typeof type !== 'function')
       throw decoratorError(place, 'it does not stand on a class', { expected: 'a class' });
-    checkOptions(options, ['cache', ...FRESHNESS], place);
+    checkOptions(options, ['cache', 'varyBy', ...FRESHNESS], place);
     defaults.set(type.prototype as object, { ...options });
   };
 }
@@ -23,7 +23,10 @@ export function defaultsOf(type: { prototype: unknown }): TurboCacheDefaultsOpti
   let level = type.prototype as object | null;
   let merged: TurboCacheDefaultsOptions = {};
   while (level !== null) {
-    merged = { ...defaults.get(level), ...merged };
+    const here = defaults.get(level);
+    // An answer that depends on the tenant does so in classes that extend this one, too.
+    const varyBy = [...(here?.varyBy ?? []), ...(merged.varyBy ?? [])];
+    merged = { ...here, ...merged, ...(varyBy.length === 0 ? {} : { varyBy }) };
     level = Object.getPrototypeOf(level) as object | null;
   }
   return merged;

@@ -23,8 +23,18 @@ export interface StoreOptions<R extends Returns = Returns> extends Omit<Freshnes
   ttl?: Ttl | ((context: ResultContext) => Ttl);
   /** Labels of the entry, for `@TurboCacheEvict({ tags })` and `invalidateTags`. */
   tags?: TagSource;
+  /**
+   * Names of context values that are part of the key: `['tenant']` (see `TurboCacheContext`). A call without such a value is
+   * not cached. Those of the class count, too.
+   */
+  varyBy?: readonly string[];
   /** Asked after the method: `true` = the result is returned, but not stored. */
   unless?: (context: ResultContext) => boolean;
+}
+
+export interface TurboCacheMemoOptions<R extends Returns = Returns> extends ReturnsOption<R> {
+  /** What the result belongs to. @default class + method + arguments, or those marked with `@TurboCacheKey()` */
+  key?: KeySource;
 }
 
 export interface TurboCacheOptions<R extends Returns = Returns> extends StoreOptions<R> {
@@ -46,6 +56,11 @@ export interface TurboCacheEvictOptions<R extends Returns = Returns> extends Ret
   cache?: string;
   /** Key or keys to remove; may use the result, unless `when` is `'before'` or `'always'`. */
   key?: KeySource<ResultContext> | readonly KeySource<ResultContext>[];
+  /**
+   * Names of context values that are part of the key: `['tenant']` (see `TurboCacheContext`). It holds for `key` and
+   * `pattern`. Those of the class count, too.
+   */
+  varyBy?: readonly string[];
   /** Removes every entry that carries one of these tags. */
   tags?: TagSource;
   /** Removes every entry of the cache. */
@@ -70,4 +85,6 @@ export interface TurboCacheEvictOptions<R extends Returns = Returns> extends Ret
 /** Options that all cache decorators of a class share; a decorator's own win. */
 export interface TurboCacheDefaultsOptions extends FreshnessOptions {
   cache?: string;
+  /** Names of context values that are part of every key. */
+  varyBy?: readonly string[];
 }

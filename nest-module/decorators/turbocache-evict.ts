@@ -1,6 +1,8 @@
 /** `@TurboCacheEvict`: what the method changes is removed from the cache. */
 import { evictWhenDue } from '../eviction/when-due';
-import { limitKey } from '../key/limit';
+import { escapePattern } from '../client';
+import { currentContext } from '../context/context';
+import { withContext } from '../context/vary-by-context';
 import type { KeySource } from '../key/key-source';
 import { compileKey } from '../key/key-source';
 import { compilePattern } from '../key/pattern';
@@ -8,7 +10,7 @@ import { compileTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
 import { decorateMethod, type DecoratorFor, type Target } from '../method/decorate';
 import type { Returns } from '../method/returns';
-import { reportFailure, type Scope, ScopeFinder } from '../method/scope';
+import { keyIn, reportFailure, type Scope, ScopeFinder } from '../method/scope';
 import type { Advice } from '../method/wrapper';
 import { checkOptions } from './check-options';
 import { declaredKey, keyFor } from './declared-key';
@@ -31,7 +33,7 @@ export function TurboCacheEvict<R extends Returns = 'promise'>(
     compile(site, target) {
       const when = given.when ?? 'success';
       const place = site(when === 'success' ? 'after' : 'before');
-      checkOptions(given, ['key', 'cache', 'tags', 'all', 'pattern', 'when', 'condition', 'returns'], place);
+      checkOptions(given, ['key', 'cache', 'tags', 'all', 'pattern', 'varyBy', 'when', 'condition', 'returns'], place);
       const evict = evicting(given, place, target);
       return { ...ADVICE[when](new ScopeFinder(given), evict), namesClass: false };
     },
@@ -107,15 +109,24 @@ type Removal = (scope: Scope, call: MethodCall) => Promise<unknown>;
 function removalsOf(options: TurboCacheEvictOptions, site: Site, target: Target): Removal[] {
   const tags = compileTags(options.tags, site);
   // Deletes made in one turn travel together, so there is nothing to gain from one call for all keys.
-  const removals: Removal[] = keysOf(options, site, target).map(
-    (keyOf) => (scope, call) => evictWhenDue(scope, { keys: [limitKey(keyOf(call), scope.hashKeysAbove)] }),
-  );
+  const removals: Removal[] = keysOf(options, site, target).map((keyOf) => (scope, call) => {
+    const key = keyOf(call);
+    currentContext()?.memo.forget(key);
+    return evictWhenDue(scope, { keys: [keyIn(scope, key, call)] });
+  });
   if (tags !== undefined) removals.push((scope, call) => evictWhenDue(scope, { tags: tags.of(call) }));
   if (options.pattern !== undefined) {
     const patternsOf = compilePattern(options.pattern, site);
-    removals.push((scope, call) => evictWhenDue(scope, { patterns: patternsOf(call) }));
+    removals.push((scope, call) => {
+      const context = escapePattern(withContext('', scope.varyBy, call));
+      return evictWhenDue(scope, { patterns: patternsOf(call).map((pattern) => pattern + context) });
+    });
   }
   if (options.all === true) removals.push((scope) => evictWhenDue(scope, { all: true }));
+  // Nobody knows what else this request has kept of it.
+  if (tags !== undefined || options.pattern !== undefined || options.all === true) {
+    removals.push(() => Promise.resolve(currentContext()?.memo.forget()));
+  }
   if (removals.length > 0) return removals;
   throw decoratorError(site, 'it says nothing about what to remove', {
     expected: '`key`, `tags`, `pattern`, `all: true`, or @TurboCacheKey',

@@ -1,12 +1,12 @@
 /** `@TurboCachePut`: the method always runs, and its result replaces what the cache holds. */
 import { currentTransaction } from '../eviction/transaction';
 import { evictWhenDue } from '../eviction/when-due';
-import { limitKey } from '../key/limit';
+import { currentContext } from '../context/context';
 import { compileTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
 import { decorateMethod, type DecoratorFor } from '../method/decorate';
 import type { Returns } from '../method/returns';
-import { reportFailure, type Scope, ScopeFinder } from '../method/scope';
+import { keyIn, reportFailure, type Scope, ScopeFinder } from '../method/scope';
 import { checkOptions, FRESHNESS } from './check-options';
 import { keyFor } from './declared-key';
 import type { TurboCachePutOptions } from './options';
@@ -26,7 +26,7 @@ export function TurboCachePut<R extends Returns = 'promise'>(
     options: given,
     compile(site, target) {
       const after = site('after');
-      checkOptions(given, ['key', 'cache', 'tags', 'condition', 'unless', 'returns', ...FRESHNESS], after);
+      checkOptions(given, ['key', 'cache', 'tags', 'varyBy', 'condition', 'unless', 'returns', ...FRESHNESS], after);
       const key = keyFor(given.key, after, target);
       const store = storing(given, key.of, compileTags(given.tags, after)?.of);
       const scopes = new ScopeFinder(given);
@@ -60,7 +60,9 @@ function storing(
   return async (scope, call) => {
     try {
       if (condition?.(call) === false || unless?.(call) === true) return;
-      const key = limitKey(keyOf(call), scope.hashKeysAbove);
+      const text = keyOf(call);
+      currentContext()?.memo.forget(text);
+      const key = keyIn(scope, text, call);
       const transaction = currentTransaction();
       // What is not committed must not be read by others: the old value goes with the commit, the next read stores the new one.
       if (transaction !== undefined) {

@@ -1,5 +1,4 @@
 /** `@TurboCache`: the method runs on a miss, its result is served on a hit. */
-import { limitKey } from '../key/limit';
 import { compileTags, type CompiledTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
 import { decorateMethod, type DecoratorFor } from '../method/decorate';
@@ -7,7 +6,7 @@ import { HotHits } from '../method/hot-hits';
 import { readNow } from '../method/read-now';
 import { type Decide, readThrough } from '../method/read-through';
 import type { Returns } from '../method/returns';
-import { reportFailure, type Scope, ScopeFinder } from '../method/scope';
+import { keyIn, reportFailure, type Scope, ScopeFinder } from '../method/scope';
 import type { Binding } from '../registry/cache-registry';
 import { checkOptions, FRESHNESS } from './check-options';
 import { keyFor } from './declared-key';
@@ -30,7 +29,7 @@ export function TurboCache<R extends Returns = 'promise'>(
     options: given,
     compile(site, target) {
       const before = site('before');
-      checkOptions(given, ['key', 'cache', 'tags', 'condition', 'unless', 'returns', ...FRESHNESS], before);
+      checkOptions(given, ['key', 'cache', 'tags', 'varyBy', 'condition', 'unless', 'returns', ...FRESHNESS], before);
       if (given.returns === 'value') checkValueOptions(given, before);
       const key = keyFor(given.key as TurboCacheOptions['key'] & object, before, target);
       const tags = compileTags(given.tags, site('after'));
@@ -80,7 +79,7 @@ function planning(
     if (scope === undefined) return undefined;
     if (condition !== undefined && !holds(condition, scope, call)) return undefined;
     try {
-      const key = limitKey(keyOf(call), scope.hashKeysAbove);
+      const key = keyIn(scope, keyOf(call), call);
       return { scope, key, decide: decisions === undefined ? undefined : guarded(decisions, scope) };
     } catch (error) {
       reportFailure(scope, call, 'key', error);

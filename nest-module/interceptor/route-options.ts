@@ -24,6 +24,7 @@ export interface TurboCacheRouteOptions extends FreshnessOptions {
 }
 
 const ROUTE = 'turbocache:route';
+const ROUTE_OPTIONS = ['cache', 'key', 'tags', 'varyBy', ...FRESHNESS] as const;
 
 /** Options for `TurboCacheInterceptor`; the route's win over the controller's, `varyBy` adds up. `false`: never cached. */
 export function TurboCacheRoute(options: TurboCacheRouteOptions | false): ClassDecorator & MethodDecorator {
@@ -41,7 +42,9 @@ export function routeOptionsOn(target: object): TurboCacheRouteOptions | false |
 }
 
 function check(options: TurboCacheRouteOptions, place: Place): void {
-  checkOptions(options, ['cache', 'key', 'tags', 'varyBy', ...FRESHNESS], place);
+  const given: unknown = options;
+  // Looked at below: it is more than a list of names.
+  checkOptions(isRecord(given) ? { ...given, varyBy: undefined } : given, ROUTE_OPTIONS, place);
   const { key, tags, varyBy } = options;
   const wrong = (option: string, got: unknown, expected: string): Error =>
     decoratorError(place, 'not possible', { option, got, expected });
@@ -53,8 +56,7 @@ function check(options: TurboCacheRouteOptions, place: Place): void {
   compileTags(tags, siteOf(place));
   if (varyBy === undefined || isNames(varyBy)) return;
   const expected = 'names of request headers, or { headers, user, tenant, … } with functions of the request';
-  const given: unknown = varyBy;
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw wrong('varyBy', varyBy, expected);
+  if (!isRecord(varyBy)) throw wrong('varyBy', varyBy, expected);
   for (const [name, value] of Object.entries(varyBy)) {
     if (value === undefined || (name === 'headers' ? isNames(value) : typeof value === 'function')) continue;
     throw wrong(`varyBy.${name}`, value, name === 'headers' ? 'names of request headers' : 'a function of the request');
@@ -63,4 +65,8 @@ function check(options: TurboCacheRouteOptions, place: Place): void {
 
 function isNames(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((name) => typeof name === 'string' && name !== '');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

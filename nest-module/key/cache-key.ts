@@ -27,8 +27,8 @@ function compile(template: unknown): TextOf {
   if (typeof template !== 'string') throw notATemplate(template);
   const site = { decorator: 'cacheKey()', className: 'template', methodName: template, phase: 'before' } as const;
   const { slots } = parse(template, site, 'template');
-  // Whatever names the template uses are fields of `values`.
-  const names = [...new Set(slots.map(({ root }) => root))].map(fieldOfValues);
+  // Whatever names the template uses are fields of `values`, except those of the context.
+  const names = [...new Set(slots.map(({ root }) => root))].filter((name) => name !== 'context').map(fieldOfValues);
   const { of: textOf } = compileTemplate(template, { ...site, parameters: { names, count: 1 } }, 'template');
   if (compiled.size >= MAX_COMPILED) compiled.clear();
   compiled.set(template, textOf);

@@ -1,4 +1,5 @@
 /** Turns the root of a slot into a function that reads its value from a call; a root that does not exist is an error now. */
+import { currentContext } from '../context/context';
 import { decoratorError, type Site } from '../decorators/site';
 import type { MethodCall } from '../method/call';
 import type { ParameterName } from './parameters';
@@ -13,7 +14,7 @@ export interface SlotReader {
   readonly argument?: number;
 }
 
-const WORDS = ['result', 'class', 'method'] as const;
+const WORDS = ['result', 'class', 'method', 'context'] as const;
 
 export function slotReader(slot: Slot, site: Site, option: string): SlotReader {
   const parameter = site.parameters?.names.find(({ name }) => name === slot.root);
@@ -36,6 +37,7 @@ export function slotReader(slot: Slot, site: Site, option: string): SlotReader {
 }
 
 function wordReader(slot: Slot, site: Site, option: string): SlotReader {
+  if (slot.root === 'context') return contextReader(slot, site, option);
   if (slot.root === 'result') {
     if (site.phase === 'after') return { read: ({ result }) => follow(result, slot.path), hasDefault: false };
     throw decoratorError(site, '"#{result}" is asked for before the method has run', {
@@ -53,6 +55,15 @@ function wordReader(slot: Slot, site: Site, option: string): SlotReader {
   }
   const read = slot.root === 'class' ? (call: MethodCall) => call.className : (call: MethodCall) => call.methodName;
   return { read, hasDefault: false };
+}
+
+function contextReader({ text, path: [name, ...path] }: Slot, site: Site, option: string): SlotReader {
+  if (name !== undefined) return { read: () => follow(currentContext()?.get(name), path), hasDefault: false };
+  throw decoratorError(site, `"#{${text}}" names no value of the context`, {
+    option,
+    got: text,
+    expected: '#{context.tenant}, #{context.user}, or another value by its name',
+  });
 }
 
 function indexReader(slot: Slot, site: Site, option: string): SlotReader {
@@ -78,7 +89,7 @@ function unknownName(slot: Slot, site: Site, option: string): Error {
     option,
     got: slot.root,
     expected:
-      `one of the method's parameters (${list}), an index such as #{0}, #{class} or #{method}` +
+      `one of the method's parameters (${list}), an index such as #{0}, #{class}, #{method} or #{context.tenant}` +
       ` (if another decorator wraps the method, put that one above ${site.decorator})`,
     known: [...names, ...WORDS],
   });

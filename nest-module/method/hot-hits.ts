@@ -45,7 +45,8 @@ export class HotHits {
   private bind(binding: Binding): void {
     const scope = this.scopes.find(binding);
     this.binding = binding;
-    this.shortcuts = scope?.shortcuts;
+    // What the context says is in the key needs a look at the whole call.
+    this.shortcuts = scope?.varyBy.length === 0 ? scope.shortcuts : undefined;
     // A UTF-16 unit is at most three bytes: these are known to need no digest.
     this.longest = scope === undefined ? 0 : Math.floor(scope.hashKeysAbove / 3);
   }

@@ -1,0 +1,3 @@
+import { contextSuite } from './context-suite';
+
+contextSuite('Express', (module) => module.createNestApplication({ logger: false }));
