@@ -65,12 +65,15 @@ litmus: build redis $(RIG) ## forced races and faults, the package and its peers
 pack: build ## the tarballs in pack/, checked as users will get them
 	@node scripts/pack.mjs
 	$(BIN)/publint --strict pack/turbocache-js-[0-9]*.tgz
-	$(BIN)/attw --profile node16 pack/turbocache-js-[0-9]*.tgz
+	$(BIN)/attw pack/turbocache-js-[0-9]*.tgz
 
-ready: check test pack demo ## all that must hold before a merge
+lanes: pack ## the tarballs in applications of Nest 12 and 11, ESM and CommonJS, Express and Fastify, outside the repository
+	@node scripts/lanes.mjs
+
+ready: check test lanes demo ## all that must hold before a merge
 	@$(MAKE) demo REDIS=1
 
-.PHONY: help build demo test check simulate sanitize bench bench-quick litmus pack ready native redis
+.PHONY: help build demo test check simulate sanitize bench bench-quick litmus pack lanes ready native redis
 
 # cargo knows best what is stale. It needs dist/ because the client names the file for this host.
 native: dist/.built

@@ -60,6 +60,17 @@ it('are all that package.json names', () => {
   );
 });
 
+it('are found by compilers that do not read `exports`, too', () => {
+  const { typesVersions } = JSON.parse(readFileSync(file('package.json'), 'utf8')) as {
+    typesVersions: { '*': Record<string, string[]> };
+  };
+  const subpaths = FACES.slice(1).map(({ entry, types: [declarations] }) => [
+    entry.slice('turbocache-js/'.length),
+    [`./${declarations}`],
+  ]);
+  expect(typesVersions['*']).toEqual(Object.fromEntries(subpaths));
+});
+
 const valuesOf = (module: Record<string, unknown>): string[] =>
   Object.keys(module)
     .filter((name) => name !== 'default' && name !== '__esModule' && name !== 'module.exports')
