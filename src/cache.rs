@@ -1,5 +1,9 @@
 //! The public handle for Rust: typed values over an engine's namespace.
 
+mod lock;
+
+pub use lock::{Lock, LockOptions};
+
 use crate::builder::CacheBuilder;
 use crate::clock::millis;
 use crate::codec::serializer::Serializer;
@@ -290,6 +294,7 @@ impl Cache {
 
     /// Waits until every write made so far has reached the remote tier, and ends the engine's own tasks.
     pub async fn close(&self) {
+        self.space.engine().end_locks();
         self.space.engine().idle().await;
         self.space.engine().close();
     }

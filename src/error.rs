@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The value could not be encoded or decoded.
     Serialize,
+    /// A lock was not free in time.
+    LockTimeout,
     /// Two handles want different options for one namespace.
     Clash,
 }

@@ -116,6 +116,16 @@ impl RemoteKey {
         format!("tc:{{{}}}:l", self.full)
     }
 
+    /// Name of a lock: `tc:{<path>:<key>}:k`.
+    pub fn lock_name(&self) -> String {
+        format!("tc:{{{}}}:k", self.full)
+    }
+
+    /// Name of the last fencing token of a lock: `tc:{<path>:<key>}:f`.
+    pub fn fence_name(&self) -> String {
+        format!("tc:{{{}}}:f", self.full)
+    }
+
     /// XXH3-128 of the full key: what an envelope must carry to be believed.
     pub fn digest(&self) -> u128 {
         xxh3_128(self.full.as_bytes())

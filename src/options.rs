@@ -187,6 +187,22 @@ pub(crate) mod pattern {
     pub const BATCH_MAX: u32 = 10_000;
 }
 
+/// Locks that callers ask for; times in milliseconds.
+pub(crate) mod lock {
+    /// Life of a lock whose holder is not heard of any more.
+    pub const TTL: u64 = 10_000;
+    /// A shorter one would end in the middle of a short delay.
+    pub const TTL_MIN: u64 = 100;
+    /// A longer one would outlive its dead holder for too long.
+    pub const TTL_MAX: u64 = 86_400_000;
+    /// How long a caller waits for a lock.
+    pub const WAIT: u64 = 10_000;
+    /// How long the counter of fencing tokens outlives the last lock. When it has ended, tokens go on from the server's time.
+    pub const FENCE_LIFE: u64 = 86_400_000;
+    /// Longest random pause before the next in line of this process asks for a lock that was given back: others may be first.
+    pub const COURTESY: u64 = 3;
+}
+
 /// The generation table. Not for users to set: hosts know the layout of a mirror. Powers of two.
 pub(crate) mod generations {
     /// Slots that keys and tags hash to.

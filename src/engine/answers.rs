@@ -83,6 +83,10 @@ pub struct Peek {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeaseId(pub u64);
 
+/// Names a lock of this engine, held or wanted. Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LockId(pub u64);
+
 /// The answer of a lookup.
 #[derive(Debug)]
 pub enum Lookup {
@@ -111,6 +115,10 @@ pub type LookupDone = Box<dyn FnOnce(Lookup) + Send>;
 pub type FillDone = Box<dyn FnOnce(Result<FillOutcome>) + Send>;
 /// Called once: whether there was something to change; an error only of the remote tier, or of what was asked.
 pub type WriteDone = Box<dyn FnOnce(Result<bool>) + Send>;
+/// Called once with the fencing token of a lock, or why there is none.
+pub type LockDone = Box<dyn FnOnce(Result<u64>) + Send>;
+/// Called at most once: the lock is lost.
+pub type LockLost = Box<dyn FnOnce() + Send>;
 /// How far a deletion by pattern has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {

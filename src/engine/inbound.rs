@@ -214,6 +214,7 @@ impl Engine {
             Change::Filled { path, key } | Change::Freed { path, key } => {
                 if let Some(namespace) = self.namespaces.find(&path) {
                     self.wake_waiters(&namespace, &key);
+                    self.wake_lock(&namespace, &key);
                 }
             }
             Change::Pattern { path, pattern } => self.purge_as_told(&path, &pattern),

@@ -16,6 +16,7 @@ mod housekeeping;
 mod inbound;
 mod load;
 mod load_table;
+mod locks;
 mod namespaces;
 mod outbox;
 mod owners;
@@ -31,8 +32,8 @@ mod witness;
 mod write;
 
 pub use answers::{
-    Capture, CountDone, FillDone, FillOutcome, Found, LeaseId, Lookup, LookupDone, Peek, Progress, ProgressTold,
-    ValueDone, Write, WriteDone,
+    Capture, CountDone, FillDone, FillOutcome, Found, LeaseId, LockDone, LockId, LockLost, Lookup, LookupDone, Peek,
+    Progress, ProgressTold, ValueDone, Write, WriteDone,
 };
 pub use raised::TagOptions;
 pub use space::Space;
@@ -116,6 +117,7 @@ pub struct Engine {
     reads: Flights<read::Reader>,
     loads: load::Loads,
     owners: Owners,
+    locks: locks::Locks,
     counters: Counters,
     /// Incarnation and counter of the namespace state as last seen: what an unconditional write is stamped with.
     last_state: parking_lot::Mutex<(u64, u64)>,
@@ -161,6 +163,7 @@ impl Engine {
             reads: Flights::default(),
             loads: load::Loads::default(),
             owners: Owners::default(),
+            locks: locks::Locks::default(),
             counters: Counters::default(),
             last_state: parking_lot::Mutex::default(),
             voice,

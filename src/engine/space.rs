@@ -3,14 +3,15 @@
 use crate::clock::FOREVER;
 use crate::engine::Engine;
 use crate::engine::answers::{
-    Capture, CountDone, FillDone, Found, LeaseId, LookupDone, Peek, ProgressTold, ValueDone, Write, WriteDone,
+    Capture, CountDone, FillDone, Found, LeaseId, LockDone, LockId, LockLost, LookupDone, Peek, ProgressTold,
+    ValueDone, Write, WriteDone,
 };
 use crate::engine::namespaces::Namespace;
 use crate::engine::raised::TagOptions;
 use crate::engine::read::ReadAnswer;
 use crate::entry::SerializerId;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{Freshness, pattern};
+use crate::options::{Freshness, lock, pattern};
 use crate::pattern::Pattern;
 use std::sync::Arc;
 
@@ -169,6 +170,32 @@ impl Space {
         self.engine.clear_softly(&self.namespace, done);
     }
 
+    /// Asks for a lock of this name: `ttl` is how long it outlives a holder who is not heard of any more, `wait` how long the
+    /// caller waits for it; milliseconds, `None` = the default, [`FOREVER`] = without end. `lost` is called when it is lost.
+    pub fn lock(
+        &self,
+        key: &str,
+        ttl: Option<u64>,
+        wait: Option<u64>,
+        lost: LockLost,
+        done: LockDone,
+    ) -> Option<LockId> {
+        let (ttl, wait) = (ttl.unwrap_or(lock::TTL), wait.unwrap_or(lock::WAIT));
+        let checked = self.check_key(key).and_then(|()| check_lock(ttl));
+        match checked {
+            Ok(()) => Some(self.engine.lock(&self.namespace, key, ttl, wait, lost, done)),
+            Err(error) => {
+                done(Err(error));
+                None
+            }
+        }
+    }
+
+    /// Gives a lock back, or ceases to want it; whether it was held until now.
+    pub fn unlock(&self, lock: LockId, done: WriteDone) {
+        self.engine.unlock(lock, done);
+    }
+
     /// Removes every key of this namespace that matches the [`Pattern`], not those of nested ones. `batch`: keys of one
     /// step, `None` = the default.
     pub fn delete_pattern(&self, text: &str, batch: Option<u32>, told: Option<ProgressTold>, done: CountDone) {
@@ -237,6 +264,14 @@ impl Space {
         }
         check_tags(write.tags)
     }
+}
+
+fn check_lock(ttl: u64) -> Result<()> {
+    if (lock::TTL_MIN..=lock::TTL_MAX).contains(&ttl) {
+        return Ok(());
+    }
+    let message = format!("ttl is {ttl} ms: expected {} ms to 24 h", lock::TTL_MIN);
+    Err(Error::new(ErrorKind::Argument, message).with("option", "ttl"))
 }
 
 fn check_tags(tags: &[&str]) -> Result<()> {

@@ -1,9 +1,13 @@
-//! Who holds what in a store: the tokens of leases.
+//! Who holds what: the tokens of leases and locks, and the lines in which callers of this process wait for a lock.
+
+mod lines;
+
+pub use lines::Lines;
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Says whose a lease is. No two are alike; the owner's part is the same for all tokens of one engine, so that others can
+/// Says whose a lease or a lock is. No two are alike; the owner's part is the same for all tokens of one engine, so that others can
 /// ask whether he lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token {

@@ -233,6 +233,10 @@ impl<S: KeyValueStore> KeyValue<S> {
                 Ok(RemoteReply::Granted)
             }
             RemoteRequest::RemoveMany { keys } => self.remove_many(keys).await.map(RemoteReply::Removed),
+            RemoteRequest::Lock { .. } => Err(Error::new(
+                ErrorKind::Unsupported,
+                "an adapter cannot set a key only where there is none, which a lock needs: expected redis, or no remote tier",
+            )),
             RemoteRequest::Scan(_) => Err(Error::new(
                 ErrorKind::Unsupported,
                 "an adapter cannot list its keys, which deletion by pattern needs: expected redis, or no remote tier",

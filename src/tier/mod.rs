@@ -123,6 +123,31 @@ pub enum RemoteRequest {
         /// A value makes the lease unnecessary.
         unless_value: bool,
     },
+    /// Takes a lock that somebody asked for by name, if nobody else has it. → `Locked` or `Held`
+    Lock {
+        /// Where.
+        key: RemoteKey,
+        /// Whose it becomes.
+        token: Token,
+        /// Life of the lock when it is not kept.
+        life: u64,
+    },
+    /// Prolongs a lock, if it is still this one's. → `Done(it was)`
+    KeepLock {
+        /// Where.
+        key: RemoteKey,
+        /// Whose.
+        token: Token,
+        /// New life.
+        life: u64,
+    },
+    /// Gives a lock back, if it is still this one's. → `Done(it was)`
+    Unlock {
+        /// Where.
+        key: RemoteKey,
+        /// Whose.
+        token: Token,
+    },
     /// Takes the lease from a holder who is dead, if it is still his. → `Granted` or `Held`
     TakeOver {
         /// Where.
@@ -264,7 +289,9 @@ pub enum RemoteReply {
     Keys(Vec<RemoteKey>, Option<ScanCursor>),
     /// The lease is the caller's.
     Granted,
-    /// Somebody else has the lease; whose it is, if that can be read.
+    /// The lock is the caller's; its fencing token is greater than that of every lock of this key before.
+    Locked(u64),
+    /// Somebody else has the lease or the lock; whose it is, if that can be read.
     Held(Option<Token>),
     /// See the request.
     Done(bool),

@@ -47,6 +47,9 @@ impl RemoteTier for NoRemote {
             RemoteRequest::Remove { .. } | RemoteRequest::Expire { .. } => RemoteReply::Done(false),
             RemoteRequest::RemoveMany { .. } => RemoteReply::Removed(0),
             RemoteRequest::Scan(_) => RemoteReply::Keys(Vec::new(), None),
+            // Nobody asks: without a remote tier locks are those of the process.
+            RemoteRequest::Lock { .. } => RemoteReply::Held(None),
+            RemoteRequest::KeepLock { .. } | RemoteRequest::Unlock { .. } => RemoteReply::Done(false),
             RemoteRequest::Renew { .. }
             | RemoteRequest::ShowLife { .. }
             | RemoteRequest::HasLife { .. }

@@ -5,6 +5,7 @@ mod log;
 use crate::codec::envelope::GRACE_OFFSET;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RemoteKey, life_name, state_name};
+use crate::options::lock;
 use crate::random::Random;
 use crate::tier::{
     NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, ScanCursor, Stored, Token,
@@ -81,6 +82,19 @@ local holder = redis.call('GET', KEYS[1])
 if holder ~= ARGV[1] then return holder end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1";
+
+/// Keys: lock, last fencing token. Arguments: token, life, life of the fencing token. Returns the new fencing token, or nothing
+/// for held. It is the server's time in microseconds, or one more than the last: so it grows while the last is remembered,
+/// whatever the clock does, and by the clock when it was forgotten.
+const LOCK: &str = "
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return false end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+local time = redis.call('TIME')
+local last = tonumber(redis.call('GET', KEYS[2]) or '') or 0
+local fence = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))
+redis.call('SET', KEYS[2], fence, 'PX', ARGV[3])
+return fence";
 
 /// Keys: value, lease. Arguments: token, envelope, life or nothing. Writes only while the lease is the token's.
 const FILL: &str = "
@@ -274,6 +288,23 @@ impl Redis {
                 command.arg(from.to_string()).arg(token.to_string()).arg(life);
                 vec![command]
             }
+            RemoteRequest::Lock { key, token, life } => {
+                let mut command = cmd("EVAL");
+                command.arg(LOCK).arg(2).arg(key.lock_name()).arg(key.fence_name());
+                command.arg(token.to_string()).arg(life).arg(lock::FENCE_LIFE);
+                vec![command]
+            }
+            RemoteRequest::KeepLock { key, token, life } => {
+                let mut command = cmd("EVAL");
+                command.arg(RENEW).arg(1).arg(key.lock_name());
+                command.arg(token.to_string()).arg(life);
+                vec![command]
+            }
+            RemoteRequest::Unlock { key, token } => {
+                let mut command = cmd("EVAL");
+                command.arg(UNLEASE).arg(1).arg(key.lock_name()).arg(token.to_string());
+                vec![command]
+            }
             RemoteRequest::ShowLife { owner, life } => {
                 let mut command = one("SET", &life_name(&self.root, *owner));
                 command.arg(1).arg("PX").arg(life);
@@ -391,9 +422,19 @@ fn read_reply(request: &RemoteRequest, answers: &mut Answers, servers: u32) -> R
             Value::Nil => Ok(RemoteReply::Held(None)),
             other => Err(unexpected(&other)),
         },
+        RemoteRequest::Lock { .. } => match next()? {
+            Value::Nil => Ok(RemoteReply::Held(None)),
+            Value::BulkString(fence) => {
+                let fence = std::str::from_utf8(&fence).ok().and_then(|text| text.parse().ok());
+                fence.map(RemoteReply::Locked).ok_or_else(|| unexpected(&Value::Nil))
+            }
+            other => Err(unexpected(&other)),
+        },
         RemoteRequest::ShowLife { .. } => next().map(|_| RemoteReply::Done(true)),
         RemoteRequest::HasLife { .. } => Ok(RemoteReply::Done(next()? != Value::Nil)),
         RemoteRequest::Expire { .. }
+        | RemoteRequest::KeepLock { .. }
+        | RemoteRequest::Unlock { .. }
         | RemoteRequest::Renew { .. }
         | RemoteRequest::Unlease { .. }
         | RemoteRequest::Fill { .. } => Ok(RemoteReply::Done(integer(&next()?)? > 0)),

@@ -456,6 +456,97 @@ async fn a_lease_is_taken_over_only_from_the_holder_that_was_seen() {
 }
 
 #[tokio::test]
+async fn a_lock_is_held_by_one_and_each_has_a_greater_fencing_token() {
+    let shared = subjects().into_iter().filter(|subject| subject.shares_leases);
+    for Subject { name, tier, other, .. } in shared {
+        let lock = |number| RemoteRequest::Lock {
+            key: key("k"),
+            token: token(number),
+            life: 60_000,
+        };
+        let fence = async |tier: &Arc<dyn RemoteTier>, number| match ask(tier, lock(number)).await {
+            RemoteReply::Locked(fence) => fence,
+            other => panic!("{name}: {other:?}"),
+        };
+        let keep = |number, life| RemoteRequest::KeepLock {
+            key: key("k"),
+            token: token(number),
+            life,
+        };
+        let unlock = |number| RemoteRequest::Unlock {
+            key: key("k"),
+            token: token(number),
+        };
+        let first = fence(&tier, 1).await;
+        assert!(matches!(ask(&other, lock(2)).await, RemoteReply::Held(_)), "{name}");
+        let again = fence(&tier, 1).await;
+        assert!(again > first, "{name}: whose answer was lost may ask again");
+        assert!(
+            !done(&other, unlock(2)).await && !done(&other, keep(2, 60_000)).await,
+            "{name}: not his"
+        );
+        assert!(
+            done(&tier, keep(1, 60_000)).await && done(&tier, unlock(1)).await,
+            "{name}"
+        );
+        assert!(
+            !done(&tier, unlock(1)).await && !done(&tier, keep(1, 60_000)).await,
+            "{name}: not any more"
+        );
+        let second = fence(&other, 2).await;
+        assert!(second > again, "{name}");
+        assert!(done(&other, keep(2, 20)).await, "{name}");
+        eventually(
+            name,
+            async || matches!(ask(&tier, lock(3)).await, RemoteReply::Locked(fence) if fence > second),
+        )
+        .await;
+        done(&tier, write(&key("k"), b"1", 0, None)).await;
+        ask(&tier, RemoteRequest::Remove { key: key("k") }).await;
+        assert!(
+            done(&tier, unlock(3)).await,
+            "{name}: a value of the same key is another matter"
+        );
+    }
+}
+
+#[tokio::test]
+async fn fencing_tokens_go_on_where_redis_has_forgotten_them() {
+    let mut server = RedisServer::start();
+    let [tier, _] = redis_pair(RedisOptions {
+        url: Some(server.url()),
+        ..RedisOptions::default()
+    });
+    let lock = || RemoteRequest::Lock {
+        key: key("k"),
+        token: token(1),
+        life: 60_000,
+    };
+    let RemoteReply::Locked(before) = ask(&tier, lock()).await else {
+        panic!("no lock");
+    };
+    // A clock that goes back does not matter while the last token is remembered.
+    let ahead = (before + 60_000_000).to_string();
+    server.command([b"SET", b"tc:{default:k}:f", ahead.as_bytes()]);
+    let RemoteReply::Locked(ahead) = ask(&tier, lock()).await else {
+        panic!("no lock");
+    };
+    assert_eq!(ahead, before + 60_000_001);
+    server.kill();
+    server.restart();
+    let after = async || match tier.execute(vec![lock()]).await.remove(0) {
+        Ok(RemoteReply::Locked(fence)) => fence,
+        _ => 0,
+    };
+    eventually("the emptied server gives greater tokens", async || {
+        after().await > before
+    })
+    .await;
+    server.command([b"SET", b"tc:{default:k}:f", b"garbage"]);
+    assert!(after().await > before);
+}
+
+#[tokio::test]
 async fn who_shows_that_he_lives_is_seen_by_others_for_a_while() {
     for Subject {
         name,

@@ -13,6 +13,7 @@ mod failing;
 mod failover;
 mod invalidation;
 mod leases;
+mod locks;
 mod memory_only;
 mod memory_tier;
 mod recovery;

@@ -29,6 +29,8 @@ struct Data {
     values: HashMap<RemoteKey, (bytes::Bytes, Millis)>,
     leases: HashMap<RemoteKey, (Token, Millis)>,
     lives: HashMap<u64, Millis>,
+    locks: HashMap<RemoteKey, (Token, Millis)>,
+    fences: u64,
     log: Log,
 }
 
@@ -172,6 +174,7 @@ impl Data {
     fn apply(&mut self, request: &RemoteRequest, now: Millis) -> RemoteReply {
         self.values.retain(|_, (_, until)| *until > now);
         self.leases.retain(|_, (_, until)| *until > now);
+        self.locks.retain(|_, (_, until)| *until > now);
         let until = |life: &Option<u64>| life.map_or(Millis::NEVER, |life| now.after(life));
         match request {
             RemoteRequest::State { fields } => self.state(fields),
@@ -249,6 +252,28 @@ impl Data {
                 _ => self.take(key, None, *token, now.after(*life)),
             },
             RemoteRequest::TakeOver { key, from, token, life } => self.take(key, Some(*from), *token, now.after(*life)),
+            RemoteRequest::Lock { key, token, life } => match self.locks.get(key) {
+                Some((holder, _)) if holder != token => RemoteReply::Held(None),
+                _ => {
+                    self.locks.insert(key.clone(), (*token, now.after(*life)));
+                    self.fences += 1;
+                    RemoteReply::Locked(self.fences)
+                }
+            },
+            RemoteRequest::KeepLock { key, token, life } => match self.locks.get_mut(key) {
+                Some((holder, until)) if holder == token => {
+                    *until = now.after(*life);
+                    RemoteReply::Done(true)
+                }
+                _ => RemoteReply::Done(false),
+            },
+            RemoteRequest::Unlock { key, token } => {
+                let held = self.locks.get(key).is_some_and(|(holder, _)| holder == token);
+                if held {
+                    self.locks.remove(key);
+                }
+                RemoteReply::Done(held)
+            }
             RemoteRequest::ShowLife { owner, life } => {
                 self.lives.insert(*owner, now.after(*life));
                 RemoteReply::Done(true)
