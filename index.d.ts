@@ -211,6 +211,29 @@ export interface DeletePatternOptions {
   batch?: number;
 }
 
+/** Options of {@link Cache.lock}. */
+export interface LockOptions {
+  /** How long the lock outlives a holder that is not heard of any more: 100 ms to 24 h. A living one keeps it. @default '10s' */
+  ttl?: Duration;
+  /** How long to wait for it: after that the call rejects with `E_TURBOCACHE_LOCK_TIMEOUT`. `0` = one try, `null` = no limit. @default '10s' */
+  wait?: Duration | null;
+  /** Ends the waiting: the call rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+/** A lock that is held, until it is released or lost. */
+export interface Lock {
+  readonly key: string;
+  /** Greater than that of every lock of this key before: have what the lock protects refuse lesser ones. */
+  readonly fencingToken: number;
+  /** Aborted when the lock is lost; its reason is a `LockError` of code `E_TURBOCACHE_LOCK_LOST`. */
+  readonly signal: AbortSignal;
+  /** Gives it back; `true` when it was held until now. A second call gives the same answer. */
+  release(): Promise<boolean>;
+  /** For `await using`: releases. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
 /** What a loader is told and may say. */
 export interface LoaderContext {
   readonly key: string;
@@ -331,6 +354,13 @@ export interface Cache {
   deletePattern(pattern: string, options?: DeletePatternOptions): Promise<number>;
   /** Drops every entry of this namespace and of those nested in it, without scanning. */
   clear(options?: ClearOptions): Promise<void>;
+  /**
+   * A lock of this name: of all processes that share the Redis server, or of the worker threads of this process without
+   * one. It is kept on Rust threads while this process lives, also under a blocked event loop. Not reentrant; no substitute
+   * for a transaction, see docs/guides/locks.md. Rejects with `E_TURBOCACHE_LOCK_TIMEOUT`, and over an adapter with
+   * `E_TURBOCACHE_UNSUPPORTED`.
+   */
+  lock(key: string, options?: LockOptions): Promise<Lock>;
   /** The entry with its times, tier and tags, or `undefined`. */
   getEntry<T = unknown>(key: string): Promise<CacheEntry<T> | undefined>;
 
@@ -371,6 +401,7 @@ export class CacheManager extends EventEmitter<CacheManagerEvents> implements Ca
   invalidateTags(tags: readonly string[], options?: InvalidateTagsOptions): Promise<void>;
   deletePattern(pattern: string, options?: DeletePatternOptions): Promise<number>;
   clear(options?: ClearOptions): Promise<void>;
+  lock(key: string, options?: LockOptions): Promise<Lock>;
   getEntry<T = unknown>(key: string): Promise<CacheEntry<T> | undefined>;
   cache(name: string, options?: CacheOptions): Cache;
   namespace(name: string): Cache;
@@ -520,6 +551,8 @@ export type TurboCacheErrorCode =
   | 'E_TURBOCACHE_LOADER'
   | 'E_TURBOCACHE_LOADER_TIMEOUT'
   | 'E_TURBOCACHE_RECURSIVE_LOAD'
+  | 'E_TURBOCACHE_LOCK_TIMEOUT'
+  | 'E_TURBOCACHE_LOCK_LOST'
   | 'E_TURBOCACHE_CLOSED'
   | 'E_TURBOCACHE_REMOTE'
   | 'E_TURBOCACHE_REFUSED'
@@ -563,6 +596,8 @@ export class SerializationError extends TurboCacheError {}
 export class LoaderTimeoutError extends TurboCacheError {}
 /** A loader asked for the key it is loading: `E_TURBOCACHE_RECURSIVE_LOAD`. */
 export class RecursiveLoadError extends TurboCacheError {}
+/** A lock was not free in time, or was lost: `E_TURBOCACHE_LOCK_TIMEOUT`, `E_TURBOCACHE_LOCK_LOST`. */
+export class LockError extends TurboCacheError {}
 /** A call after `close()`: `E_TURBOCACHE_CLOSED`. */
 export class ClosedError extends TurboCacheError {}
 /** The remote tier failed; only ever in events and from `ready()`: `E_TURBOCACHE_REMOTE`. */

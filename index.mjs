@@ -14,6 +14,7 @@ export const {
   KeyvAdapter,
   LimitError,
   LoaderTimeoutError,
+  LockError,
   MemoryAdapter,
   MultiTierAdapter,
   NativeLoadError,

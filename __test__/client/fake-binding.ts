@@ -122,6 +122,7 @@ export class FakeEngine implements NativeBinding {
 
   private readonly memory = new Map<string, Entry>();
   private readonly leases = new Map<string, Lease>();
+  readonly locks = new Set<number>();
   private readonly namespaces: string[] = [];
   private readonly held: Completion[] = [];
   private readonly queue: Completion[] = [];
@@ -375,6 +376,10 @@ export class FakeEngine implements NativeBinding {
         }
         return done(true);
       }
+      case Op.Lock:
+        return this.lock(request);
+      case Op.Unlock:
+        return done(this.locks.delete(request.lease));
       case Op.DeletePattern:
         return this.deletePattern(request);
       case Op.InvalidateTags: {
@@ -403,6 +408,20 @@ export class FakeEngine implements NativeBinding {
       entry.pairs = this.pairs(entry.tags);
       entry.namespaceGeneration = Atomics.load(this.mirror, 1 + entry.namespaceId);
     }
+  }
+
+  /** Whoever asks has the lock. */
+  private lock(request: Request): void {
+    this.locks.add(request.lease);
+    const value = Buffer.from(new Float64Array([this.locks.size]).buffer);
+    this.complete({ request, id: request.id, status: Status.Done, value });
+  }
+
+  /** Takes the lock with this number away. */
+  loseLock(number: number): void {
+    this.locks.delete(number);
+    this.complete({ request: undefined, id: 0, status: Status.Lost, lease: number });
+    this.onWake();
   }
 
   /** Only `*` at the end is understood: what a pattern means is tested with the engine. */

@@ -88,6 +88,10 @@ export class CacheManager extends EventEmitter<Public.CacheManagerEvents> implem
     return this.#root.deletePattern(pattern, options);
   }
 
+  lock(key: string, options?: Public.LockOptions): Promise<Public.Lock> {
+    return this.#root.lock(key, options);
+  }
+
   clear(options?: Public.ClearOptions): Promise<void> {
     return this.#root.clear(options);
   }

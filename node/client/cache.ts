@@ -12,6 +12,7 @@ import { NEVER, type Captured } from './hot-tier';
 import { checkKey, escapeName, joinPath } from './key';
 import type { SharedLoad } from './load';
 import { loadNow } from './load-now';
+import { checkLockOptions } from './locks';
 import { Flag, Op, ReadStatus, RequestFlag, Status, Word } from './native';
 import { checkCacheOptions, type CacheSettings } from './options';
 import type { Outcome } from './outcome';
@@ -191,6 +192,11 @@ export class NamespaceCache implements Cache {
       const end = new Reply(deletedIn, 0, this.#tiers.watch, resolve, reject);
       this.#tiers.session.send(request, new PatternReply(end, onProgress, reject));
     });
+  }
+
+  async lock(key: string, options?: Public.LockOptions): Promise<Public.Lock> {
+    this.#check(key);
+    return this.#tiers.locks.take(this.#tiers, this.#space.id, key, checkLockOptions(options));
   }
 
   async clear(options?: Public.ClearOptions): Promise<void> {

@@ -20,6 +20,8 @@ export interface Waiting {
 export interface Unasked {
   /** `answer` is only valid during the call. */
   adapterBatch(answer: Answer): void;
+  /** A lock with this number was lost. */
+  lockLost(number: number): void;
   /** The session's last completion. */
   ended(): void;
   /** The last request was answered. */
@@ -112,6 +114,7 @@ export class Completions {
 
   private deliver(answer: Answer): void {
     if (answer.status === Status.Adapter) return this.unasked.adapterBatch(answer);
+    if (answer.status === Status.Lost) return this.unasked.lockLost(answer.lease);
     const id = answer.word(Word.RequestId);
     if (id === 0) return this.unasked.ended();
     if (answer.status === Status.Progress) return this.waiting[id]?.progress?.(answer);

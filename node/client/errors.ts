@@ -65,6 +65,12 @@ export class RecursiveLoadError extends TurboCacheError implements Public.Recurs
   }
 }
 
+export class LockError extends TurboCacheError implements Public.LockError {
+  static {
+    this.prototype.name = 'LockError';
+  }
+}
+
 export class ClosedError extends TurboCacheError implements Public.ClosedError {
   static {
     this.prototype.name = 'ClosedError';

@@ -13,6 +13,7 @@ export {
   SerializationError,
   LoaderTimeoutError,
   RecursiveLoadError,
+  LockError,
   ClosedError,
   RemoteError,
   UnsupportedError,

@@ -6,6 +6,7 @@ import {
   ConfigurationError,
   InvalidArgumentError,
   LimitError,
+  LockError,
   NativeLoadError,
   RemoteError,
   TurboCacheError,
@@ -25,6 +26,7 @@ const CLASSES: Partial<Record<TurboCacheErrorCode, ErrorClass>> = {
   E_TURBOCACHE_REMOTE: RemoteError,
   E_TURBOCACHE_CLOSED: ClosedError,
   E_TURBOCACHE_UNSUPPORTED: UnsupportedError,
+  E_TURBOCACHE_LOCK_TIMEOUT: LockError,
   E_TURBOCACHE_NATIVE: NativeLoadError,
 };
 

@@ -156,6 +156,8 @@ export const enum Status {
   Adapter = 6,
   /** The request goes on: two float64 in the value, keys looked at and values removed. */
   Progress = 7,
+  /** No request waits for this: the lock with the client's number in the lease's place was lost. */
+  Lost = 8,
 }
 
 export const enum Flag {
@@ -216,6 +218,13 @@ export const enum Op {
    * value of which the second is the number of removed values. With {@link RequestFlag.Progress}: Progress after each step.
    */
   DeletePattern = 12,
+  /**
+   * The ttl's place holds the lock's life (0 = the default), the grace's how long to wait, the lease's the client's number for
+   * it → Done, with the fencing token as a float64; later perhaps {@link Status.Lost}.
+   */
+  Lock = 13,
+  /** The lease's place holds the client's number → Done, Yes when the lock was held until now. */
+  Unlock = 14,
 }
 
 export const enum RequestFlag {
@@ -231,6 +240,8 @@ export const enum RequestFlag {
   Soft = 16,
   /** InvalidateTags: only what carries all of the tags is reached. */
   All = 32,
+  /** Lock: wait as long as the engine's default says. */
+  Defaults = 64,
 }
 
 /**
@@ -251,4 +262,5 @@ export const NATIVE_ERRORS = [
   'E_TURBOCACHE_VALUE_TOO_LARGE',
   'E_TURBOCACHE_CLOSED',
   'E_TURBOCACHE_UNSUPPORTED',
+  'E_TURBOCACHE_LOCK_TIMEOUT',
 ] as const;

@@ -21,6 +21,8 @@ export interface SessionHooks {
   /** Another manager of this process has opened the namespace with other options. */
   clash(error: TurboCacheError): void;
   defect(error: unknown): void;
+  /** The lock with this number was lost. */
+  lockLost(number: number): void;
   /** No request waits any more. */
   idle(): void;
   /** Called every few days. */
@@ -66,6 +68,7 @@ export class Session {
       () => (this.isOver ? 0 : this.native.drain()),
       {
         adapterBatch: (answer) => this.adapterHost.handle(answer),
+        lockLost: (number) => hooks.lockLost(number),
         ended: () => this.ended?.(),
         idle: () => hooks.idle(),
         defect: (error) => hooks.defect(error),

@@ -3,6 +3,7 @@ import type { CacheStats } from '../../index';
 import { HotTier } from './hot-tier';
 import { RemoteError } from './errors';
 import type { RunningLoad } from './load';
+import { Locks } from './locks';
 import type { NativeBinding } from './native';
 import type { ManagerOptions } from './options';
 import { RemoteWatch } from './remote-watch';
@@ -26,6 +27,7 @@ export class Tiers {
   /** Loads that have not ended, those that nobody waits for included. */
   readonly loads = new Set<RunningLoad>();
   readonly watch: RemoteWatch | undefined;
+  readonly locks = new Locks();
   /** Values that could not be decoded. */
   damaged = 0;
   closed = false;
@@ -47,6 +49,7 @@ export class Tiers {
     this.session = new Session(binding, options.native, options.adapter, {
       clash: (error) => reports.warning(error),
       defect: (error) => reports.defect(error),
+      lockLost: (number) => this.locks.lost(number),
       idle: () => this.noticeIdle(),
       sweep: () => this.hot.sweep(),
     });
@@ -72,6 +75,7 @@ export class Tiers {
     this.closed = true;
     this.hot.close();
     for (const load of this.loads) load.abort();
+    this.locks.close();
     await this.idle(CLOSE_LIMIT_MS);
     for (const load of this.loads) load.abandon(closedError());
     this.watch?.stop();

@@ -329,7 +329,7 @@ impl Engine {
         };
         if let Some(done) = claim.done {
             done(Err(match claim.failure {
-                Some(failure) => why().caused_by(failure),
+                Some(failure) => why().with("cause", &failure).caused_by(failure),
                 None => why(),
             }));
         }

@@ -33,13 +33,14 @@ pub fn code(kind: ErrorKind) -> &'static str {
 }
 
 /// Order is part of the contract: `NATIVE_ERRORS` in `native.ts`.
-const CODES: [&str; 6] = [
+const CODES: [&str; 7] = [
     "E_TURBOCACHE_REMOTE",
     "E_TURBOCACHE_ARGUMENT",
     "E_TURBOCACHE_KEY_TOO_LONG",
     "E_TURBOCACHE_VALUE_TOO_LARGE",
     "E_TURBOCACHE_CLOSED",
     "E_TURBOCACHE_UNSUPPORTED",
+    "E_TURBOCACHE_LOCK_TIMEOUT",
 ];
 
 /// The index of the code in a completion.
@@ -50,6 +51,7 @@ pub fn index(kind: ErrorKind) -> u32 {
         ErrorKind::ValueTooLarge => 3,
         ErrorKind::Closed => 4,
         ErrorKind::Unsupported => 5,
+        ErrorKind::LockTimeout => 6,
         _ => 1,
     }
 }

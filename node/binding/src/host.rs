@@ -4,9 +4,9 @@ use crate::answer::Answer;
 use crate::completions::Completions;
 use crate::layout::Status;
 use parking_lot::Mutex;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use turbocache::engine::{Engine, LeaseId, Lookup, Space};
+use turbocache::engine::{Engine, LeaseId, LockId, Lookup, Space, WriteDone};
 
 /// See the module. It outlives the session as long as answers are under way.
 pub struct Host {
@@ -14,6 +14,8 @@ pub struct Host {
     root: Space,
     completions: Arc<Completions>,
     leases: Mutex<HashSet<LeaseId>>,
+    /// By the client's numbers.
+    locks: Mutex<HashMap<u64, LockId>>,
 }
 
 impl Host {
@@ -23,6 +25,7 @@ impl Host {
             root,
             completions,
             leases: Mutex::default(),
+            locks: Mutex::default(),
         }
     }
 
@@ -69,9 +72,46 @@ impl Host {
         self.root.release(lease, false);
     }
 
-    /// The host is gone: others load what it was loading.
+    /// The client holds or wants this lock.
+    pub fn remember_lock(&self, number: u64, lock: LockId) {
+        self.locks.lock().insert(number, lock);
+    }
+
+    /// It does not, any more.
+    pub fn forget_lock(&self, number: u64) {
+        self.locks.lock().remove(&number);
+    }
+
+    /// Gives a lock back, or ceases to want it.
+    pub fn unlock(&self, number: u64, done: WriteDone) {
+        let lock = self.locks.lock().remove(&number);
+        match lock {
+            Some(lock) => self.root.unlock(lock, done),
+            None => done(Ok(false)),
+        }
+    }
+
+    /// Tells the client that it has lost a lock.
+    pub fn lost_lock(&self, number: u64) {
+        self.forget_lock(number);
+        self.push(Answer {
+            lease: Some(LeaseId(number)),
+            ..Answer::new(0, Status::Lost)
+        });
+    }
+
+    /// Nobody is there to hold locks.
+    pub fn give_locks_back(&self) {
+        let locks = std::mem::take(&mut *self.locks.lock());
+        for lock in locks.into_values() {
+            self.root.unlock(lock, Box::new(|_| ()));
+        }
+    }
+
+    /// The host is gone: others load what it was loading, and get what it had locked.
     pub fn end(&self) {
         self.completions.close();
+        self.give_locks_back();
         let leases = std::mem::take(&mut *self.leases.lock());
         for lease in leases {
             self.root.release(lease, false);

@@ -42,6 +42,8 @@ pub enum Status {
     Adapter = 6,
     /// The request goes on; another answer will follow.
     Progress = 7,
+    /// A lock was lost; no request waits for it.
+    Lost = 8,
 }
 
 /// Bits of the flags word.

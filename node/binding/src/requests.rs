@@ -24,6 +24,8 @@ mod op {
     pub const INVALIDATE_TAGS: u32 = 10;
     pub const ENTRY: u32 = 11;
     pub const DELETE_PATTERN: u32 = 12;
+    pub const LOCK: u32 = 13;
+    pub const UNLOCK: u32 = 14;
 }
 
 const REFRESH: u32 = 1;
@@ -32,6 +34,7 @@ const UNKEPT: u32 = 4;
 const PROGRESS: u32 = 8;
 const SOFT: u32 = 16;
 const ALL: u32 = 32;
+const DEFAULTS: u32 = 64;
 
 /// One request, still in the client's buffer.
 struct Request<'a> {
@@ -142,6 +145,8 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
             space.invalidate_tags_with(&request.tags, options, done(answers));
         }
         op::DELETE_PATTERN => delete_pattern(answers, space, request),
+        op::LOCK => lock(host, space, request),
+        op::UNLOCK => host.unlock(request.lease.0, done(answers)),
         op::FILL => {
             host.forget_lease(request.lease);
             space.fill(
@@ -172,6 +177,32 @@ fn delete_pattern(answers: Arc<Host>, space: &Space, request: &Request<'_>) {
         });
     };
     space.delete_pattern(request.key, batch, told, Box::new(done));
+}
+
+/// The lease's place holds the client's number for the lock, the grace's how long to wait. The ttl is the default when it is 0,
+/// the wait when the flag says so.
+fn lock(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
+    let (id, number) = (request.id, request.lease.0);
+    let Lifetime { ttl, grace: wait } = request.lifetime;
+    let ttl = (ttl != 0).then_some(ttl);
+    let wait = (request.flags & DEFAULTS == 0).then_some(wait);
+    let (answers, loser) = (Arc::clone(host), Arc::clone(host));
+    let lost = move || loser.lost_lock(number);
+    let done = move |fence: Result<u64>| {
+        answers.push(match fence {
+            Ok(fence) => Answer {
+                value: Value::Owned((fence as f64).to_le_bytes().to_vec()),
+                ..Answer::new(id, Status::Done)
+            },
+            Err(error) => {
+                answers.forget_lock(number);
+                failed(id, &error)
+            }
+        });
+    };
+    if let Some(lock) = space.lock(request.key, ttl, wait, Box::new(lost), Box::new(done)) {
+        host.remember_lock(number, lock);
+    }
 }
 
 /// Two float64: keys looked at, values removed.

@@ -176,6 +176,7 @@ impl Session {
     /// When every write has been answered, a completion with id 0 says so, and is the last.
     pub fn close(&self) {
         self.engine().generations().unregister(self.mirror);
+        self.host.give_locks_back();
         let host = Arc::clone(&self.host);
         self.runtime.spawn(async move {
             host.engine().idle().await;
