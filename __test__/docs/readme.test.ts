@@ -182,6 +182,10 @@ async function everythingWith(cache: CacheManager): Promise<void> {
   await cache.cache('users').clear();
   await cache.clear();
   await cache.getMany(['a', 'b']);
+  const lock = await cache.lock('job', { ttl: 100 });
+  // Renewed a few times.
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  expect(await lock.release()).toBe(true);
 }
 
 /** The snippet with what its comment says about Redis, on the test's server. */

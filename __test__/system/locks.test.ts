@@ -154,7 +154,7 @@ describe('over Redis', () => {
   });
 
   it('names a refusal by Redis as the cause when there is no lock to be had', async () => {
-    const [holder] = await processes(1);
+    const [holder] = await processes(2);
     await redis.kill();
     const refused = await holder!.run(({ manager }) =>
       manager.lock('k', { wait: 300 }).then(

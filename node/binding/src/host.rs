@@ -14,8 +14,8 @@ pub struct Host {
     root: Space,
     completions: Arc<Completions>,
     leases: Mutex<HashSet<LeaseId>>,
-    /// By the client's numbers.
-    locks: Mutex<HashMap<u64, LockId>>,
+    /// By the client's numbers; `None` while the engine is being asked.
+    locks: Mutex<HashMap<u64, Option<LockId>>>,
 }
 
 impl Host {
@@ -72,9 +72,16 @@ impl Host {
         self.root.release(lease, false);
     }
 
-    /// The client holds or wants this lock.
-    pub fn remember_lock(&self, number: u64, lock: LockId) {
-        self.locks.lock().insert(number, lock);
+    /// The client wants a lock. The engine may answer before it has a name for it, on this thread or on another.
+    pub fn expect_lock(&self, number: u64) {
+        self.locks.lock().insert(number, None);
+    }
+
+    /// The client holds or wants this lock, unless it was forgotten meanwhile.
+    pub fn name_lock(&self, number: u64, lock: LockId) {
+        if let Some(expected) = self.locks.lock().get_mut(&number) {
+            *expected = Some(lock);
+        }
     }
 
     /// It does not, any more.
@@ -84,7 +91,7 @@ impl Host {
 
     /// Gives a lock back, or ceases to want it.
     pub fn unlock(&self, number: u64, done: WriteDone) {
-        let lock = self.locks.lock().remove(&number);
+        let lock = self.locks.lock().remove(&number).flatten();
         match lock {
             Some(lock) => self.root.unlock(lock, done),
             None => done(Ok(false)),
@@ -103,7 +110,7 @@ impl Host {
     /// Nobody is there to hold locks.
     pub fn give_locks_back(&self) {
         let locks = std::mem::take(&mut *self.locks.lock());
-        for lock in locks.into_values() {
+        for lock in locks.into_values().flatten() {
             self.root.unlock(lock, Box::new(|_| ()));
         }
     }

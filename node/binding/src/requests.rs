@@ -200,8 +200,9 @@ fn lock(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
             }
         });
     };
+    host.expect_lock(number);
     if let Some(lock) = space.lock(request.key, ttl, wait, Box::new(lost), Box::new(done)) {
-        host.remember_lock(number, lock);
+        host.name_lock(number, lock);
     }
 }
 
