@@ -57,8 +57,8 @@ describe('over Redis', () => {
     const three = await processes(3);
     await redis.cli('DEL', 'inside', 'tokens');
     const port = redis.port;
-    const crowd = three.map((process) =>
-      process.run(async ({ manager }, port) => {
+    const crowd = three.map((each) =>
+      each.run(async ({ manager }, port) => {
         const { connect } = process.getBuiltinModule('node:net');
         const socket = connect(port, '127.0.0.1');
         const say = (line: string): Promise<string> =>
@@ -159,7 +159,7 @@ describe('over Redis', () => {
     const refused = await holder!.run(({ manager }) =>
       manager.lock('k', { wait: 300 }).then(
         () => 'a lock',
-        (error: { code: string; message: string }) => `${error.code} ${error.message}`,
+        (error: unknown) => `${(error as { code?: string }).code} ${(error as Error).message}`,
       ),
     );
     expect(refused).toMatch(/^E_TURBOCACHE_LOCK_TIMEOUT .*cause: /);
