@@ -36,24 +36,44 @@ export type TierName = 'hot' | 'memory' | 'remote' | 'loader';
 export interface FreshnessOptions {
   /** Time a value is fresh. `null` = for ever. @default '5m' */
   ttl?: Ttl;
+  /** The same in memory (L0 and L1), where it is not `ttl`: L2 is asked again after it. `null` = `ttl`. @default null */
+  l1Ttl?: Duration | null;
+  /** The same in the remote tier, where it is not `ttl`. `null` = `ttl`. @default null */
+  l2Ttl?: Duration | null;
+  /** No ttl is longer, whoever decides it: options, loader, strategy. `null` = no limit. @default null */
+  maxTtl?: Duration | null;
+  /** The ttl of the value `null`. `null` = the one of all values. @default null */
+  nullTtl?: Duration | null;
+  /** Time in which a loader that failed without an old value is not called again: callers get the same error. In each isolate for itself. `null` = errors are not remembered. @default null */
+  errorTtl?: Duration | null;
+  /** Each ttl is shortened by a random part of at most this time, so that entries written together do not expire together. @default 0 */
+  jitter?: Duration;
   /** Time after `ttl` in which the old value may still be served when the loader fails or is slow. `0` = none. @default 0 */
   grace?: Duration;
+  /** After a loader has failed and an old value was served: time until the next attempt; the old value is served at once meanwhile. In each process for itself. `0` = the next call tries. @default 0 */
+  graceBackoff?: Duration;
+  /** Stale while revalidate: a value in its grace is served at once, and reloaded in the background. @default false */
+  swr?: boolean;
   /** If an old value in its grace exists and the loader needs longer than this, the old value is returned and the load goes on in the background. `null` = wait. @default null */
   softTimeout?: Duration | null;
   /** A caller never waits longer than this for the loader: it gets the old value if there is one, else a `LoaderTimeoutError`; the load goes on in the background. `null` = no limit. @default null */
   hardTimeout?: Duration | null;
   /** A caller waits for a load of another process at most this long, then it loads here, and the value stays in this process. `null` = no limit, `0` = do not wait. @default '10s' */
   lockTimeout?: Duration | null;
+  /** A loader that needs longer is given up, in the background too: its signal is aborted, what it brings is dropped, and the next caller loads. `null` = no limit. @default '1m' */
+  loaderDeadline?: Duration | null;
   /** Fraction of `ttl` (above 0, below 1) after which a hit starts one background reload and returns at once. `null` = off. @default null */
   eagerRefresh?: number | null;
-  /** Each ttl is shortened by a random part of at most this time, so that entries written together do not expire together. @default 0 */
-  jitter?: Duration;
+  /** Probabilistic early reload (XFetch): a hit starts a background reload by chance, likelier the nearer the end of the ttl and the longer the last load took. The number is the paper's beta: 1 is the optimum, more is earlier. `null` = off. @default null */
+  earlyRefresh?: number | null;
+  /** What callers get, and nobody stores, when the loader fails and there is no old value: a value, or a function of the error. `undefined` = the error. */
+  fallback?: unknown;
 }
 
 /** Options of one `set`, `getOrSet`, … call. */
 export interface EntryOptions extends FreshnessOptions {
-  /** Labels by which many entries can be dropped with one `invalidateTags`. At most 64, each at most 256 bytes. */
-  tags?: readonly string[];
+  /** Labels by which many entries can be dropped with one `invalidateTags`, or a function that makes them from the value. At most 64, each at most 256 bytes. */
+  tags?: readonly string[] | ((value: any) => readonly string[]);
 }
 
 /** See {@link MemoryOptions.eviction}. */
@@ -237,9 +257,9 @@ export interface Lock {
 /** What a loader is told and may say. */
 export interface LoaderContext {
   readonly key: string;
-  /** Aborted when the load's result can no longer be stored (the manager closes). */
+  /** Aborted when the load's result can no longer be stored: at `loaderDeadline`, or when the manager closes. */
   readonly signal: AbortSignal;
-  /** The old value, while it is in its grace. */
+  /** The value that is to be replaced: an old one in its grace, or in a reload ahead of time the present one. `undefined`: there is none. */
   readonly stale: unknown;
   /** `true` when nobody waits for this load. */
   readonly isBackground: boolean;
@@ -249,6 +269,13 @@ export interface LoaderContext {
   setTags(tags: readonly string[]): void;
   /** The value is returned to the callers, but not stored. */
   skip(): void;
+  /** Gives up: throws the reason, a text as a `TurboCacheError` with `E_TURBOCACHE_LOADER`. The same as throwing. */
+  fail(reason: unknown): never;
+  /**
+   * The value in `stale` is still right, as a 304 says: it gets another life, without being encoded again. Return what this
+   * returns. Throws when there is none.
+   */
+  notModified(): never;
 }
 
 /** Produces the value of a key that is not in the cache. `undefined` is returned to the caller and never cached. */

@@ -42,12 +42,12 @@ export interface Shortcuts {
 const SHORTCUTS = Symbol.for('turbocache-js:shortcuts');
 
 interface WithShortcuts {
-  [SHORTCUTS]?(eagerRefresh: number | null | undefined): Shortcuts;
+  [SHORTCUTS]?(options: api.FreshnessOptions): Shortcuts;
 }
 
 /** `undefined` for a cache that somebody else has written. */
-export function shortcutsOf(cache: api.Cache, { eagerRefresh }: api.FreshnessOptions): Shortcuts | undefined {
-  return (cache as WithShortcuts)[SHORTCUTS]?.(eagerRefresh);
+export function shortcutsOf(cache: api.Cache, options: api.FreshnessOptions): Shortcuts | undefined {
+  return (cache as WithShortcuts)[SHORTCUTS]?.(options);
 }
 
 export const escapePattern: typeof api.escapePattern = client.escapePattern;

@@ -151,6 +151,29 @@ impl Entry {
         now < self.fresh_until
     }
 
+    /// The same for a memory in which it is fresh for so long at most.
+    pub(crate) fn capped(self, now: Millis, ttl: u64) -> Self {
+        let fresh_until = self.fresh_until.min(now.after(ttl));
+        Self {
+            ttl: self.ttl.min(ttl),
+            fresh_until,
+            gone_at: self.gone_at.min(fresh_until.max(now).after(self.grace)),
+            ..self
+        }
+    }
+
+    /// What an expiry leaves of it now: its grace, or the rest of that.
+    pub(crate) fn expired(self, now: Millis) -> Option<Self> {
+        if !self.is_fresh(now) {
+            return Some(self);
+        }
+        (self.grace > 0).then_some(Self {
+            fresh_until: now,
+            gone_at: now.after(self.grace),
+            ..self
+        })
+    }
+
     /// The same with only its grace left, `None` without one.
     pub(crate) fn softened(self, now: Millis) -> Option<Self> {
         let fresh_until = self.fresh_until.min(now);

@@ -151,16 +151,34 @@ impl Default for CompressionOptions {
 pub struct Freshness {
     /// Time a value is fresh; `None` = for ever.
     pub ttl: Option<u64>,
+    /// The same in memory, where it is not `ttl`.
+    pub l1_ttl: Option<u64>,
+    /// The same in the remote tier, where it is not `ttl`.
+    pub l2_ttl: Option<u64>,
+    /// No ttl is longer, whoever decides it.
+    pub max_ttl: Option<u64>,
+    /// The ttl of the value `null`.
+    pub null_ttl: Option<u64>,
+    /// Time in which a loader that failed without an old value is not called again; `None` = errors are not remembered.
+    pub error_ttl: Option<u64>,
     /// Time after `ttl` in which it may be served when the loader fails or is slow.
     pub grace: u64,
+    /// After a loader has failed and an old value was served: time until the next attempt of this process.
+    pub grace_backoff: u64,
+    /// Stale while revalidate: a value in its grace is served at once, and reloaded behind its caller.
+    pub swr: bool,
     /// With an old value at hand, wait for the loader at most this long.
     pub soft_timeout: Option<u64>,
     /// Wait for the loader at most this long, in any case.
     pub hard_timeout: Option<u64>,
     /// Wait for a load of another process at most this long, then load here, for this process alone; `None` = no limit.
     pub lock_timeout: Option<u64>,
+    /// A loader that needs longer is given up, also when nobody waits for it.
+    pub loader_deadline: Option<u64>,
     /// Fraction of `ttl` after which a hit starts a reload in the background.
     pub eager_refresh: Option<f64>,
+    /// Beta of the probabilistic early reload (XFetch): 1 is the optimum of the paper, more is earlier; `None` = off.
+    pub early_refresh: Option<f64>,
     /// Upper limit of the random part by which each ttl is shortened.
     pub jitter: u64,
 }
@@ -169,11 +187,20 @@ impl Default for Freshness {
     fn default() -> Self {
         Self {
             ttl: Some(300_000),
+            l1_ttl: None,
+            l2_ttl: None,
+            max_ttl: None,
+            null_ttl: None,
+            error_ttl: None,
             grace: 0,
+            grace_backoff: 0,
+            swr: false,
             soft_timeout: None,
             hard_timeout: None,
             lock_timeout: Some(10_000),
+            loader_deadline: Some(60_000),
             eager_refresh: None,
+            early_refresh: None,
             jitter: 0,
         }
     }

@@ -36,6 +36,15 @@ export const DEFAULTS: Defaults = {
   lockTimeout: 10_000,
   eagerRefresh: null,
   jitter: 0,
+  l1Ttl: null,
+  l2Ttl: null,
+  maxTtl: null,
+  nullTtl: null,
+  errorTtl: null,
+  graceBackoff: 0,
+  swr: false,
+  loaderDeadline: 60_000,
+  earlyRefresh: null,
   memory: { maxBytes: 64 << 20, eviction: 's3-fifo' },
   hot: { maxEntries: 10_000, maxBytes: 32 << 20, reads: 'copy' },
   redis: { connectTimeout: 1_000, commandTimeout: 500, required: false, sentinel: { database: 0, tls: false } },
@@ -59,6 +68,7 @@ interface Entry {
   freshUntil: number;
   readonly goneAt: number;
   readonly ttl: number;
+  loadTime: number;
 }
 
 interface Lease {
@@ -66,6 +76,7 @@ interface Lease {
   readonly generation: number;
   readonly namespaceGeneration: number;
   readonly tagClock: number;
+  readonly began: number;
   readonly waiting: Request[];
 }
 
@@ -81,6 +92,8 @@ export interface Request {
   readonly ttl: number;
   readonly grace: number;
   readonly lease: number;
+  /** -1: none of its own. */
+  readonly memoryTtl: number;
 }
 
 interface Completion {
@@ -110,6 +123,8 @@ export class FakeEngine implements NativeBinding {
   readonly remote = new Map<string, Entry>();
   /** Whether the completion of a request is held back until {@link release}. */
   hold: (request: Request) => boolean = () => false;
+  /** Whether a fill is refused, as by a store whose lease somebody has revoked. */
+  refuse: (request: Request) => boolean = () => false;
   /** What `open` throws. */
   refuseToOpen: Error | undefined;
   /** Answers requests with this error. */
@@ -123,6 +138,7 @@ export class FakeEngine implements NativeBinding {
   private readonly memory = new Map<string, Entry>();
   private readonly leases = new Map<string, Lease>();
   readonly locks = new Set<number>();
+  private readonly backoffs = new Map<string, { until: number; generation: number }>();
   private readonly namespaces: string[] = [];
   private readonly held: Completion[] = [];
   private readonly queue: Completion[] = [];
@@ -299,6 +315,7 @@ export class FakeEngine implements NativeBinding {
         ttl: float(RequestFloat.Ttl),
         grace: float(RequestFloat.Grace),
         lease: float(RequestFloat.Lease),
+        memoryTtl: float(RequestFloat.MemoryTtl),
       };
       at = (end + 7) & ~7;
       this.requests.push(request);
@@ -364,7 +381,17 @@ export class FakeEngine implements NativeBinding {
       }
       case Op.Fill:
         return this.fill(request, done);
+      case Op.Renew: {
+        const old = this.memory.get(this.id(namespaceId, key));
+        if (old === undefined) throw new Error(`nothing to renew under ${key}`);
+        const tags = request.tags.length > 0 ? request.tags : old.tags;
+        return this.fill({ ...request, value: old.value, tags }, done);
+      }
       case Op.Release:
+        if (request.flags & RequestFlag.Failed && request.ttl > 0 && request.ttl < Infinity) {
+          const until = this.now + request.ttl;
+          this.backoffs.set(this.id(namespaceId, key), { until, generation: this.generation(namespaceId, key) });
+        }
         return this.endLease(request);
       case Op.Clear: {
         const path = this.namespaces[namespaceId]!;
@@ -450,7 +477,8 @@ export class FakeEngine implements NativeBinding {
       running.namespaceGeneration === Atomics.load(this.mirror, 1 + namespaceId);
     if (request.refresh) {
       if (stands) return this.complete({ request, id, status: Status.Miss });
-      return this.complete({ request, id, status: Status.Load, lease: this.lease(namespaceId, key) });
+      const status = entry === undefined ? Status.Load : Status.Stale;
+      return this.complete({ request, id, status, entry, lease: this.lease(namespaceId, key) });
     }
     if (fresh) return this.complete({ request, id, status: Status.Hit, entry });
     if (entry !== undefined) {
@@ -459,11 +487,18 @@ export class FakeEngine implements NativeBinding {
         id,
         status: Status.Stale,
         entry,
-        lease: stands ? 0 : this.lease(namespaceId, key),
+        lease: stands || this.backsOff(namespaceId, key) ? 0 : this.lease(namespaceId, key),
       });
     }
     if (stands) running.waiting.push(request);
     else this.complete({ request, id, status: Status.Load, lease: this.lease(namespaceId, key) });
+  }
+
+  private backsOff(namespaceId: number, key: string): boolean {
+    const backoff = this.backoffs.get(this.id(namespaceId, key));
+    return (
+      backoff !== undefined && backoff.until > this.now && backoff.generation === this.generation(namespaceId, key)
+    );
   }
 
   private lease(namespaceId: number, key: string): number {
@@ -472,6 +507,7 @@ export class FakeEngine implements NativeBinding {
       generation: this.generation(namespaceId, key),
       namespaceGeneration: Atomics.load(this.mirror, 1 + namespaceId),
       tagClock: this.tagClock,
+      began: this.now,
       waiting: [],
     };
     this.leases.set(this.id(namespaceId, key), lease);
@@ -482,12 +518,13 @@ export class FakeEngine implements NativeBinding {
     const { namespaceId, key, tags } = request;
     const lease = this.leases.get(this.id(namespaceId, key));
     const good =
+      !this.refuse(request) &&
       this.opened?.memory !== null &&
       lease?.id === request.lease &&
       lease.generation === this.generation(namespaceId, key) &&
       lease.namespaceGeneration === Atomics.load(this.mirror, 1 + namespaceId) &&
       tags.every((tag) => (this.tagInvalidatedAt.get(tag) ?? 0) <= lease.tagClock);
-    if (good) this.store(request);
+    if (good) this.store(request, this.now - lease.began);
     done(good, good ? { pairs: this.pairs(tags) } : {});
     this.endLease(request);
   }
@@ -501,10 +538,13 @@ export class FakeEngine implements NativeBinding {
     if (this.queue.length > 0) setImmediate(() => this.onWake());
   }
 
-  private store(request: Request): void {
-    const { namespaceId, key, value, tags, ttl, grace } = request;
+  private store(request: Request, loadTime = 0): void {
+    const { namespaceId, key, value, tags, ttl, memoryTtl, grace } = request;
     if (this.opened?.memory !== null)
-      this.memory.set(this.id(namespaceId, key), this.entry(namespaceId, value, tags, ttl, grace));
+      this.memory.set(this.id(namespaceId, key), {
+        ...this.entry(namespaceId, value, tags, memoryTtl < 0 ? ttl : memoryTtl, grace),
+        loadTime,
+      });
   }
 
   private entry(namespaceId: number, value: Buffer, tags: readonly string[], ttl: number, grace: number): Entry {
@@ -517,6 +557,7 @@ export class FakeEngine implements NativeBinding {
       freshUntil: this.now + ttl,
       goneAt: this.now + ttl + grace,
       ttl,
+      loadTime: 0,
     };
   }
 
@@ -602,6 +643,7 @@ export class FakeEngine implements NativeBinding {
       word(Word.FreshFor, cap(entry.freshUntil - this.now));
       word(Word.GoneIn, cap(entry.goneAt - this.now));
       word(Word.Ttl, cap(entry.ttl));
+      word(Word.LoadTime, entry.loadTime);
     }
     word(Word.ValueBytes, value.length);
     word(Word.TagPairs, pairs.length);

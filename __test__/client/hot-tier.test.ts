@@ -15,7 +15,14 @@ function makeTier(limits = { maxEntries: 3, maxBytes: 1_000 }) {
   const put = (key: string, { freshFor = 100, bytes = 10, tagPairs = null as Int32Array | null } = {}): void => {
     const captured = { slot: SLOT, generation: mirror[SLOT]!, namespaceGeneration: mirror[NAMESPACE]!, tagPairs };
     const kept = KeptValue.of(key, 'copy', true, bytes)!;
-    tier.put(space, key, { kept, captured, freshUntil: (mirror[CLOCK]! + freshFor) | 0, ttl: freshFor, bytes });
+    tier.put(space, key, {
+      kept,
+      captured,
+      freshUntil: (mirror[CLOCK]! + freshFor) | 0,
+      ttl: freshFor,
+      loadTime: 0,
+      bytes,
+    });
   };
   const has = (key: string): boolean => tier.find(space, key) !== undefined;
   return { mirror, tier, space, put, has, keys: () => [...space.nodes.keys()].sort() };
@@ -92,7 +99,7 @@ describe('a full hot tier', () => {
     for (let n = 0; n < 50; n++) put(`k${n}`, { bytes: 30 });
     const kept = KeptValue.of(1, 'copy', true, 1)!;
     const captured = { slot: SLOT, generation: 0, namespaceGeneration: 0, tagPairs: null };
-    tier.put(other, 'k', { kept, captured, freshUntil: 100, ttl: 100, bytes: 90 });
+    tier.put(other, 'k', { kept, captured, freshUntil: 100, ttl: 100, loadTime: 0, bytes: 90 });
     expect(tier.bytes).toBe(90);
     expect([space.nodes.size, other.nodes.size]).toEqual([0, 1]);
     put('too large', { bytes: 101 });

@@ -81,6 +81,7 @@ describe('the two halves of the boundary name the same', () => {
       Ttl: number(read, /\bttl: millis\(float\((\d+)\)\)/) / 8,
       Grace: number(read, /\bgrace: millis\(float\((\d+)\)\)/) / 8,
       Lease: number(read, /\blease: LeaseId\(float\((\d+)\)/) / 8,
+      MemoryTtl: number(read, /\bmemory_ttl: own_millis\(float\((\d+)\)\)/) / 8,
     }).toEqual(members('RequestFloat'));
   });
 

@@ -23,6 +23,10 @@ const limit: Check = {
   expected: "milliseconds, a text such as '30s', or null",
   accepts: (value) => value === null || isDuration(value),
 };
+const positiveLimit: Check = {
+  expected: "milliseconds above zero, a text such as '30s', or null",
+  accepts: (value) => value === null || (isDuration(value) && !isZero(value)),
+};
 const predicate: Check = { expected: 'a function that answers true or false', accepts: isFunction };
 
 /** `key` and `tags` are checked where they are compiled. */
@@ -33,6 +37,19 @@ export const CHECKS = {
   },
   grace: duration,
   jitter: duration,
+  l1Ttl: positiveLimit,
+  l2Ttl: positiveLimit,
+  maxTtl: positiveLimit,
+  nullTtl: positiveLimit,
+  errorTtl: positiveLimit,
+  graceBackoff: duration,
+  loaderDeadline: positiveLimit,
+  swr: { expected: 'true or false', accepts: (value) => typeof value === 'boolean' },
+  earlyRefresh: {
+    expected: 'a number above 0 and at most 100, or null',
+    accepts: (value) => value === null || (typeof value === 'number' && value > 0 && value <= 100),
+  },
+  fallback: { expected: 'a value, or a function of the error', accepts: () => true },
   softTimeout: limit,
   hardTimeout: limit,
   lockTimeout: limit,
@@ -65,12 +82,22 @@ export type OptionName = keyof typeof CHECKS;
 
 export const FRESHNESS = [
   'ttl',
-  'grace',
+  'l1Ttl',
+  'l2Ttl',
+  'maxTtl',
+  'nullTtl',
+  'errorTtl',
   'jitter',
+  'grace',
+  'graceBackoff',
+  'swr',
   'softTimeout',
   'hardTimeout',
   'lockTimeout',
+  'loaderDeadline',
   'eagerRefresh',
+  'earlyRefresh',
+  'fallback',
 ] as const satisfies OptionName[];
 
 export function checkOptions(options: unknown, allowed: readonly OptionName[], place: Place): void {

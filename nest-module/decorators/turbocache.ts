@@ -88,9 +88,13 @@ function planning(
   };
 }
 
+const NEED_WAITING = [
+  'grace', 'graceBackoff', 'swr', 'softTimeout', 'hardTimeout', 'loaderDeadline', 'eagerRefresh', 'earlyRefresh', 'errorTtl', 'fallback',
+] as const; // prettier-ignore
+
 /** A value that is returned at once is never old, nor waited for. */
 function checkValueOptions(options: TurboCacheOptions, site: Site): void {
-  for (const option of ['grace', 'softTimeout', 'hardTimeout', 'eagerRefresh'] as const) {
+  for (const option of NEED_WAITING) {
     if (options[option] === undefined) continue;
     throw decoratorError(site, "not possible with `returns: 'value'`", {
       option,

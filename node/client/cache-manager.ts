@@ -108,8 +108,8 @@ export class CacheManager extends EventEmitter<Public.CacheManagerEvents> implem
     return this.#root.namespace(name);
   }
 
-  [SHORTCUTS](eagerRefresh?: number | null): Shortcuts {
-    return this.#root[SHORTCUTS](eagerRefresh);
+  [SHORTCUTS](options: Public.FreshnessOptions): Shortcuts {
+    return this.#root[SHORTCUTS](options);
   }
 
   async ready(): Promise<void> {

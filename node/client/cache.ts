@@ -1,33 +1,30 @@
 /** A cache of one namespace. Reads that L0 can answer cost a `Map` hit; everything else is in the methods below them. */
 import type * as Public from '../../index';
+import { aheadOf, type Ahead } from './ahead';
 import type { Answer } from './answer';
 import { badArgument, checkFunction, checkList, checkObject } from './argument-check';
 import { BulkLoad } from './bulk-load';
 import { encode } from './codec';
 import { incoherences } from './coherence';
-import { ConfigurationError, RecursiveLoadError } from './errors';
-import { Flight, refreshAhead, type LoadRequest } from './flight';
-import { resolveEntryOptions, TtlRule, type EntryFreshness } from './freshness';
-import { NEVER, type Captured } from './hot-tier';
+import { ConfigurationError } from './errors';
+import { memoryTtlOf, resolveEntryOptions, tagsOf, type EntryFreshness } from './freshness';
+import { NEVER, type HotNode } from './hot-tier';
 import { checkKey, escapeName, joinPath } from './key';
-import type { SharedLoad } from './load';
-import { loadNow } from './load-now';
+import { Loading } from './loading';
 import { checkLockOptions } from './locks';
 import { Flag, Op, ReadStatus, RequestFlag, Status, Word } from './native';
 import { checkCacheOptions, type CacheSettings } from './options';
-import type { Outcome } from './outcome';
 import { checkPattern, checkPatternOptions, deletedIn, PatternReply } from './pattern';
 import { clearFlags, tagFlags } from './reach';
-import { isWithinLoadOf } from './recursion';
 import { Reply } from './reply';
 import type { Request } from './request-ring';
 import { closedError } from './session';
 import { SHORTCUTS, Shortcuts } from './shortcuts';
-import { capturedIn, isDue, type Space } from './space';
+import type { Space } from './space';
 import type { Spaces } from './spaces';
 import { checkTags, encodeTags } from './tags';
 import type { Tiers } from './tiers';
-import { waitFor } from './wait';
+import { TtlRule } from './ttl-rule';
 
 type Cache = Public.Cache;
 
@@ -38,6 +35,11 @@ export class NamespaceCache implements Cache {
   readonly #space: Space;
   readonly #settings: CacheSettings;
   readonly #ttlRule: TtlRule;
+  readonly #loading: Loading;
+  /** Of calls without options. */
+  readonly #ahead: Ahead | null;
+  /** How long what L2 has is kept here. */
+  readonly #memoryTtl: number;
   readonly #caches = new Map<string, { cache: NamespaceCache; settings: CacheSettings }>();
   readonly #namespaces = new Map<string, NamespaceCache>();
 
@@ -50,6 +52,9 @@ export class NamespaceCache implements Cache {
     this.#settings = settings;
     this.#space = spaces.open(path, settings.codec, settings.reads);
     this.#ttlRule = new TtlRule(settings.strategy, tiers.random, (error) => tiers.reports.error(error));
+    this.#loading = new Loading(this.#space, this.#ttlRule, () => this.#checkOpen());
+    this.#ahead = aheadOf(settings.freshness);
+    this.#memoryTtl = memoryTtlOf(settings.freshness);
   }
 
   get<T = unknown>(key: string): Promise<T | undefined> {
@@ -72,14 +77,14 @@ export class NamespaceCache implements Cache {
   getOrSet<T>(key: string, loader: Public.Loader<T>, options?: Public.EntryOptions): Promise<T> {
     const node = this.#space.findHot(key);
     try {
-      if (node === undefined) return this.#getOrLoad(key, loader, this.#entry(options));
-      // The options of a hit are not checked: they were, when the value was loaded.
-      const fraction =
-        options?.eagerRefresh === undefined ? this.#settings.freshness.eagerRefresh : options.eagerRefresh;
-      const freshFor = fraction === null ? 0 : this.#tiers.hot.freshFor(node);
-      if (isDue(node.ttl, freshFor, fraction)) {
+      if (node === undefined) {
+        this.#check(key);
         checkFunction('loader', loader);
-        refreshAhead(this.#space, this.#request(key, loader, this.#entry(options)), freshFor);
+        return this.#loading.getOrLoad(key, loader, this.#entry(options)) as Promise<T>;
+      }
+      // The options of a hit are not checked: they were, when the value was loaded.
+      if (this.#ahead !== null || options?.eagerRefresh || options?.earlyRefresh) {
+        this.#lookAhead(key, node, loader, options);
       }
       return settled<T>(node.kept.take());
     } catch (error) {
@@ -104,7 +109,7 @@ export class NamespaceCache implements Cache {
     this.#check(key);
     if (this.#space.readMemory(key) === ReadStatus.Hit) return true;
     if (!this.#tiers.hasRemote) return false;
-    return this.#send({ op: Op.Has, namespaceId: this.#space.id, key }, false, isYes);
+    return this.#send({ op: Op.Has, namespaceId: this.#space.id, key, memoryTtl: this.#memoryTtl }, false, isYes);
   }
 
   async getMany<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]> {
@@ -211,8 +216,10 @@ export class NamespaceCache implements Cache {
   async getEntry<T = unknown>(key: string): Promise<Public.CacheEntry<T> | undefined> {
     this.#check(key);
     const isHot = this.#space.findHot(key) !== undefined;
-    return this.#send({ op: Op.Entry, namespaceId: this.#space.id, key }, undefined, (answer) =>
-      this.#entryOf<T>(key, answer, isHot),
+    return this.#send(
+      { op: Op.Entry, namespaceId: this.#space.id, key, memoryTtl: this.#memoryTtl },
+      undefined,
+      (answer) => this.#entryOf<T>(key, answer, isHot),
     );
   }
 
@@ -238,12 +245,27 @@ export class NamespaceCache implements Cache {
     return cache;
   }
 
-  [SHORTCUTS](eagerRefresh = this.#settings.freshness.eagerRefresh): Shortcuts {
-    return new Shortcuts(this.#space, eagerRefresh, (key, loader, options) => {
+  [SHORTCUTS](options: Public.FreshnessOptions): Shortcuts {
+    return new Shortcuts(this.#space, this.#aheadOf(options), (key, loader, options) => {
       const value = this.peek(key);
-      if (value !== undefined) return value;
-      if (isWithinLoadOf(this.#space, key)) throw recursion(key);
-      return loadNow(this.#space, { key, loader, entry: this.#entry(options), ttlRule: this.#ttlRule });
+      return value === undefined ? this.#loading.loadNow(key, loader, this.#entry(options)) : value;
+    });
+  }
+
+  #aheadOf({ eagerRefresh, earlyRefresh }: Public.FreshnessOptions): Ahead | null {
+    const { freshness } = this.#settings;
+    return aheadOf({
+      eagerRefresh: eagerRefresh === undefined ? freshness.eagerRefresh : eagerRefresh,
+      earlyRefresh: earlyRefresh === undefined ? freshness.earlyRefresh : earlyRefresh,
+    });
+  }
+
+  #lookAhead(key: string, node: HotNode, loader: Public.Loader<unknown>, options?: Public.EntryOptions): void {
+    const ahead = options === undefined ? this.#ahead : this.#aheadOf(options);
+    if (ahead === null) return;
+    this.#loading.lookAhead(ahead, node, () => {
+      checkFunction('loader', loader);
+      return this.#loading.request(key, loader, this.#entry(options));
     });
   }
 
@@ -259,8 +281,10 @@ export class NamespaceCache implements Cache {
     const value = this.#tiers.hasMemory ? this.#readMemory(key) : undefined;
     if (value !== undefined || !this.#tiers.hasRemote) return Promise.resolve(value as T | undefined);
     const flags = this.#tiers.hasHot ? 0 : RequestFlag.Unkept;
-    return this.#send({ op: Op.Get, namespaceId: this.#space.id, key, flags }, undefined, (answer) =>
-      answer.status === Status.Hit ? (this.#space.receive(key, answer) as T | undefined) : undefined,
+    return this.#send(
+      { op: Op.Get, namespaceId: this.#space.id, key, flags, memoryTtl: this.#memoryTtl },
+      undefined,
+      (answer) => (answer.status === Status.Hit ? (this.#space.receive(key, answer) as T | undefined) : undefined),
     );
   }
 
@@ -269,82 +293,20 @@ export class NamespaceCache implements Cache {
     return this.#space.receive(key, this.#tiers.session.answer);
   }
 
-  #getOrLoad<T>(key: string, loader: Public.Loader<T>, entry: EntryFreshness): Promise<T> {
-    this.#check(key);
-    checkFunction('loader', loader);
-    const { session } = this.#tiers;
-    if (this.#space.readMemory(key) === ReadStatus.Hit) {
-      const { answer } = session;
-      const freshFor = answer.word(Word.FreshFor);
-      const due = isDue(answer.word(Word.Ttl), freshFor, entry.freshness.eagerRefresh);
-      const value = this.#space.receive(key, answer);
-      if (value !== undefined) {
-        if (due) refreshAhead(this.#space, this.#request(key, loader, entry), freshFor);
-        return Promise.resolve(value as T);
-      }
-      // Damaged: the engine is asked, and the flight repairs it.
-      this.#space.readMemory(key);
-    }
-    const captured = capturedIn(session.answer);
-    if (isWithinLoadOf(this.#space, key)) throw recursion(key);
-
-    const running = this.#space.loads.get(key);
-    const joined = running !== undefined && running.isJoinable;
-    const flight = joined ? running : this.#launch(this.#request(key, loader, entry), captured);
-    const outcome = waitFor(flight, entry.freshness, this.#tiers.remoteLimit);
-    if (!joined) return outcome.then(take<T>);
-    return outcome.then((value) => this.#takeJoined(flight, value, key, loader, entry));
-  }
-
-  /**
-   * A caller who joined a load with tags cannot know whether one of them was invalidated before its call: their
-   * generations are known when the value is stored. If it was not, the caller begins anew; the next load began behind
-   * its call, whatever becomes of it.
-   */
-  async #takeJoined<T>(
-    load: SharedLoad,
-    outcome: Outcome,
-    key: string,
-    loader: Public.Loader<T>,
-    entry: EntryFreshness,
-  ): Promise<T> {
-    if (!load.tagged || (await load.stored)) return take<T>(outcome);
-    this.#check(key);
-    const running = this.#space.loads.get(key);
-    const next = running ?? this.#launch(this.#request(key, loader, entry), this.#capture(key));
-    return take<T>(await waitFor(next, entry.freshness, this.#tiers.remoteLimit));
-  }
-
-  /** A flight for others to join. */
-  #launch(request: LoadRequest, captured: Captured): Flight {
-    const flight = new Flight(this.#space, request, captured);
-    this.#space.loads.set(request.key, flight);
-    return flight;
-  }
-
-  #request<T>(key: string, loader: Public.Loader<T>, entry: EntryFreshness): LoadRequest {
-    return { key, loader, entry, ttlRule: this.#ttlRule };
-  }
-
-  #capture(key: string): Captured {
-    this.#space.readMemory(key);
-    return capturedIn(this.#tiers.session.answer);
-  }
-
   #setRequest(key: string, value: unknown, options: Public.EntryOptions | undefined): Request {
     this.#check(key);
     if (value === undefined)
       throw badArgument('value', value, 'a value; undefined means "not in the cache", delete() removes');
     const { freshness, tags } = this.#entry(options);
     const encoded = encode(this.#space.codec, key, value, this.#tiers.maxValueBytes);
-    const ttl = this.#ttlRule.decide(freshness, { key, value, loadTime: undefined, chosen: undefined });
+    const lives = this.#ttlRule.decide(freshness, { key, value, loadTime: undefined, chosen: undefined });
     return {
       op: Op.Set,
       namespaceId: this.#space.id,
       key,
       value: encoded,
-      tags: encodeTags(tags),
-      ttl,
+      tags: encodeTags(tagsOf(tags, value)),
+      ...lives,
       grace: freshness.grace,
     };
   }
@@ -408,10 +370,6 @@ function rejected(thrown: unknown): Promise<never> {
   return Promise.reject(error);
 }
 
-function take<T>(outcome: Outcome): T {
-  return outcome.take() as T;
-}
-
 function isYes(answer: Answer): boolean {
   return answer.has(Flag.Yes);
 }
@@ -422,11 +380,6 @@ function changesKey(op: Op): boolean {
 
 function orNever(ms: number): number | null {
   return ms >= NEVER ? null : ms;
-}
-
-function recursion(key: string): RecursiveLoadError {
-  const message = `The loader of key '${key}' asked for the same key, and would wait for itself for ever; expected a loader that reads its source.`;
-  return new RecursiveLoadError('E_TURBOCACHE_RECURSIVE_LOAD', message, { key });
 }
 
 function sameSettings(a: CacheSettings, b: CacheSettings): boolean {

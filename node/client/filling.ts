@@ -1,6 +1,6 @@
 /** A loaded value on its way into the tiers, under the lease that was given for it. */
 import type { Answer } from './answer';
-import { byteLength, type Encoded } from './codec';
+import type { Encoded } from './codec';
 import type { Waiting } from './completions';
 import { NEVER, type Captured } from './hot-tier';
 import { KeptValue } from './kept-value';
@@ -9,6 +9,7 @@ import { errorCodeOf } from './native-errors';
 import type { Outcome } from './outcome';
 import type { Space } from './space';
 import { encodeTags } from './tags';
+import type { Lives } from './ttl-rule';
 
 /** The engine's permission to store what is loaded: the lease, and what was captured when it was given. */
 export interface Permit {
@@ -16,25 +17,29 @@ export interface Permit {
   readonly captured: Captured;
 }
 
-export interface LoadedValue {
+export interface LoadedValue extends Lives {
   readonly key: string;
   /** What callers of this isolate get. */
   readonly outcome: Outcome;
-  readonly encoded: Encoded;
+  /** `undefined`: the old value that came with the lease, for another life. */
+  readonly encoded: Encoded | undefined;
+  /** Of the encoded value. */
+  readonly bytes: number;
   readonly tags: readonly string[];
-  /** Milliseconds; `Infinity` = never. */
-  readonly ttl: number;
   readonly grace: number;
+  /** How long the loader took. */
+  readonly loadTime: number;
 }
 
 /** Stores the value in every tier that the lease is good for; `ended` is told whether it was. */
 export function fill(space: Space, value: LoadedValue, permit: Permit, ended: (stored: boolean) => void): void {
-  const { key, encoded, tags, ttl, grace } = value;
-  const { lease } = permit;
-  const freshUntil = (space.tiers.hot.now() + Math.min(ttl, NEVER)) | 0;
+  const { key, encoded, ttl, memoryTtl, grace } = value;
+  const { lease, captured } = permit;
+  const freshUntil = (space.tiers.hot.now() + Math.min(memoryTtl, NEVER)) | 0;
+  const where = { namespaceId: space.id, key, tags: encodeTags(value.tags), ttl, memoryTtl, grace, lease };
   space.tiers.session.send(
-    { op: Op.Fill, namespaceId: space.id, key, value: encoded, tags: encodeTags(tags), ttl, grace, lease },
-    new Filling(space, value, permit.captured, freshUntil, ended),
+    encoded === undefined ? { op: Op.Renew, ...where } : { op: Op.Fill, value: encoded, ...where },
+    new Filling(space, value, captured, freshUntil, ended),
   );
 }
 
@@ -49,13 +54,13 @@ class Filling implements Waiting {
 
   settle(answer: Answer): void {
     const { space, freshUntil } = this;
-    const { key, outcome, encoded, ttl } = this.value;
+    const { key, outcome, bytes, loadTime } = this.value;
     const stored = answer.status === Status.Done && answer.has(Flag.Yes);
     // Stored, but invalidated since: then the engine names no slot, and nobody keeps it.
     if (stored && outcome instanceof KeptValue && answer.word(Word.Slot) >= 0) {
       const captured = { ...this.captured, tagPairs: answer.tagPairs() };
-      const entry = { kept: outcome, captured, freshUntil, ttl: Math.min(ttl, NEVER), bytes: byteLength(encoded) };
-      space.tiers.hot.put(space.hot, key, entry);
+      const ttl = Math.min(this.value.memoryTtl, NEVER);
+      space.tiers.hot.put(space.hot, key, { kept: outcome, captured, freshUntil, ttl, loadTime, bytes });
     }
     if (answer.status === Status.Error && errorCodeOf(answer) === 'E_TURBOCACHE_REMOTE')
       space.tiers.watch?.failed(answer.value().toString());

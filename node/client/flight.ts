@@ -4,29 +4,33 @@
  * asking → the engine says Hit, Stale or Load → loading → filling → ended. Callers get the value when the loader has it;
  * storing goes on behind them, and until it is done the flight can still be joined.
  */
-import type { Loader } from '../../index';
+import { isDue, aheadOf } from './ahead';
 import type { Answer } from './answer';
 import type { Waiting } from './completions';
-import { encode, type Encoded } from './codec';
+import { byteLength, encode, type Encoded } from './codec';
 import { ClosedError, TurboCacheError } from './errors';
 import { fill, type Permit } from './filling';
-import type { EntryFreshness, TtlRule } from './freshness';
-import type { Captured } from './hot-tier';
+import { memoryTtlOf, tagsOf } from './freshness';
+import { NEVER, type Captured } from './hot-tier';
 import type { SharedLoad } from './load';
 import { LoadContext } from './load-context';
+import type { LoadRequest } from './load-request';
+import { runLoader } from './loader-run';
 import { Op, RequestFlag, Status, Word } from './native';
 import { errorCodeOf, errorOf } from './native-errors';
 import { errorOutcome, NOTHING, type Outcome } from './outcome';
-import { endLoad, isWithinLoadOf, runLoad } from './recursion';
-import { capturedIn, isDue, type Space } from './space';
-import { isThenable } from './thenable';
+import { isWithinLoadOf } from './recursion';
+import { agesOf, capturedIn, type Space } from './space';
 
-/** What a caller asked for. */
-export interface LoadRequest {
-  readonly key: string;
-  readonly loader: Loader<unknown>;
-  readonly entry: EntryFreshness;
-  readonly ttlRule: TtlRule;
+/** What a load brings: a new value, or without one the old value for another life. */
+interface Harvest {
+  readonly outcome: Outcome;
+  readonly encoded: Encoded | undefined;
+  readonly bytes: number;
+  /** As the ttl is decided from. */
+  readonly value: unknown;
+  readonly tags: readonly string[];
+  readonly loadTime: number;
 }
 
 /** Waits for an answer that changes nothing. */
@@ -40,6 +44,7 @@ export class Flight implements SharedLoad, Waiting {
   loading = false;
   tagged = false;
   stale: Outcome | undefined;
+  brought: Outcome | undefined;
   readonly onLoading: (() => void)[] = [];
 
   private startLoad!: (permit: Permit | null) => void;
@@ -47,6 +52,7 @@ export class Flight implements SharedLoad, Waiting {
   private resolveStored!: (stored: boolean) => void;
   private ended = false;
   private repaired = false;
+  private staleBytes = 0;
   private context: LoadContext | undefined;
 
   constructor(
@@ -86,19 +92,21 @@ export class Flight implements SharedLoad, Waiting {
   settle(answer: Answer): void {
     switch (answer.status) {
       case Status.Hit: {
-        const freshFor = answer.word(Word.FreshFor);
-        const due = isDue(answer.word(Word.Ttl), freshFor, this.request.entry.freshness.eagerRefresh);
+        const ages = agesOf(answer);
         const found = this.space.receiveForMany(this.key, answer);
         if (found === undefined) return this.repair();
-        if (due) refreshAhead(this.space, this.request, freshFor);
+        const ahead = aheadOf(this.request.entry.freshness);
+        if (ahead !== null && isDue(ahead, ages, this.space.tiers.random))
+          refreshAhead(this.space, this.request, ages.freshFor);
         return this.land(found, true);
       }
       case Status.Stale: {
         const { lease } = answer;
         const captured = capturedIn(answer);
+        this.staleBytes = answer.word(Word.ValueBytes);
         this.stale = this.space.receiveForMany(this.key, answer);
         if (lease !== 0) return this.load({ lease, captured });
-        // Somebody else loads, and waiting for that is what grace is there to avoid.
+        // Somebody else loads, or the loader failed a moment ago: waiting is what grace is there to avoid.
         return this.stale === undefined ? this.repair() : this.land(this.stale, true);
       }
       case Status.Load:
@@ -117,8 +125,10 @@ export class Flight implements SharedLoad, Waiting {
 
   private ask(): void {
     const flags = this.joinedBy === null ? RequestFlag.Refresh : 0;
-    const ttl = this.request.entry.freshness.lockTimeout ?? Infinity;
-    this.space.tiers.session.send({ op: Op.Lookup, namespaceId: this.space.id, key: this.key, flags, ttl }, this);
+    const { freshness } = this.request.entry;
+    const [ttl, memoryTtl] = [freshness.lockTimeout ?? Infinity, memoryTtlOf(freshness)];
+    const request = { op: Op.Lookup, namespaceId: this.space.id, key: this.key, flags, ttl, memoryTtl } as const;
+    this.space.tiers.session.send(request, this);
   }
 
   /** Bytes that cannot be decoded are dropped, and asked for once more; if they come again, nothing is stored. */
@@ -144,79 +154,99 @@ export class Flight implements SharedLoad, Waiting {
   }
 
   private runLoader(permit: Permit | null): void {
-    const { request } = this;
-    const context = new LoadContext(this, request.entry.tags);
+    const context = new LoadContext(this);
     this.context = context;
     if (this.space.tiers.closed) context.abort();
-
-    const started = performance.now();
-    runLoad(
-      this.space,
-      (key) => key === request.key,
-      (frame) => {
-        const succeed = (value: unknown): void => {
-          endLoad(frame);
-          this.loaded(value, permit, context, performance.now() - started);
-        };
-        const fail = (error: unknown): void => {
-          endLoad(frame);
-          this.failed(error, permit);
-        };
-        let result: unknown;
-        try {
-          result = request.loader(context);
-        } catch (error) {
-          return fail(error);
-        }
-        if (isThenable(result)) result.then(succeed, fail);
-        else succeed(result);
-      },
-    );
+    runLoader(this.space, this.request, context, {
+      loaded: (value, loadTime) => this.loaded(value, permit, context, loadTime),
+      failed: (error) => this.failed(error, permit),
+    });
   }
 
   private loaded(value: unknown, permit: Permit | null, context: LoadContext, loadTime: number): void {
     if (this.ended) return this.release(permit);
-    if (value === undefined) {
+    if (value === undefined && !context.unchanged) {
       this.release(permit);
-      this.space.backgroundLoads.recovered();
+      this.succeeded();
       return this.land(NOTHING, true);
     }
-    const { key, entry, ttlRule } = this.request;
-    let encoded: Encoded;
-    let outcome: Outcome;
+    let harvest: Harvest;
     try {
-      encoded = encode(this.space.codec, key, value, this.space.tiers.maxValueBytes);
-      outcome = this.space.receiveOwn(key, encoded);
+      harvest = context.unchanged ? this.kept(context, loadTime) : this.reaped(value, context, loadTime);
     } catch (error) {
       return this.failed(error, permit);
     }
-    this.space.backgroundLoads.recovered();
-    this.tagged = context.tags.length > 0;
-    if (context.skipped || permit === null) {
-      this.release(permit);
-      // Without a lease there is nobody to say whether the value is still good for who joined late: it is not.
-      return this.land(outcome, context.skipped);
-    }
-    const ttl = ttlRule.decide(entry.freshness, { key, value, loadTime, chosen: context.chosenTtl });
+    this.succeeded();
+    this.brought = harvest.outcome;
+    this.tagged = harvest.tags.length > 0;
+    if (!context.skipped && permit !== null) return this.store(harvest, permit, context.chosenTtl);
+    this.release(permit);
+    // Without a lease there is nobody to say whether the value is still good for who joined late: it is not.
+    this.land(harvest.outcome, context.skipped);
+  }
+
+  /** A new value. Throws what cannot be encoded, and what the user's tags throw. */
+  private reaped(value: unknown, { chosenTags }: LoadContext, loadTime: number): Harvest {
+    const { key, space } = this;
+    const encoded = encode(space.codec, key, value, space.tiers.maxValueBytes);
+    const outcome = space.receiveOwn(key, encoded);
+    const tags = chosenTags ?? tagsOf(this.request.entry.tags, value);
+    return { outcome, encoded, bytes: byteLength(encoded), value, tags, loadTime };
+  }
+
+  /** The old value. Without tags it keeps those that it has. */
+  private kept({ chosenTags }: LoadContext, loadTime: number): Harvest {
+    const value = this.takeStale();
+    const tags = chosenTags ?? tagsOf(this.request.entry.tags, value);
+    return { outcome: this.stale ?? NOTHING, encoded: undefined, bytes: this.staleBytes, value, tags, loadTime };
+  }
+
+  private store(harvest: Harvest, permit: Permit, chosen: number | undefined): void {
+    const { key, space } = this;
+    const { freshness } = this.request.entry;
+    const { value, loadTime, outcome } = harvest;
+    const lives = this.request.ttlRule.decide(freshness, { key, value, loadTime, chosen });
     // The callers have it at once, and storing goes on behind them.
     this.resolveOutcome(outcome);
-    const loaded = { key, outcome, encoded, tags: context.tags, ttl, grace: entry.freshness.grace };
-    fill(this.space, loaded, permit, (stored) => this.land(outcome, stored));
+    fill(space, { key, ...harvest, ...lives, grace: freshness.grace }, permit, (stored) => this.land(outcome, stored));
+  }
+
+  private succeeded(): void {
+    this.space.failures.forget(this.key);
+    this.space.backgroundLoads.recovered();
   }
 
   private failed(error: unknown, permit: Permit | null): void {
-    this.release(permit, RequestFlag.Failed);
-    if (this.stale !== undefined || this.waiters === 0) {
-      if (!this.ended && !(error instanceof ClosedError))
-        this.space.backgroundLoads.failed(() => backgroundFailure(this.key, error));
-    }
+    const { freshness } = this.request.entry;
+    this.release(permit, RequestFlag.Failed, this.stale === undefined ? 0 : freshness.graceBackoff);
+    if (!this.ended && !(error instanceof ClosedError)) this.remember(error, permit);
     this.land(this.stale ?? errorOutcome(error), false);
   }
 
-  private release(permit: Permit | null, flags = 0): void {
+  /** For those who ask soon, and for the operator, if no caller is told. */
+  private remember(error: unknown, permit: Permit | null): void {
+    const { space, key } = this;
+    const { errorTtl } = this.request.entry.freshness;
+    if (this.stale === undefined && errorTtl !== null && permit !== null) {
+      const until = (space.tiers.hot.now() + Math.min(errorTtl, NEVER)) | 0;
+      space.failures.remember(key, error, until, permit.captured);
+    }
+    if (this.stale !== undefined || this.waiters === 0)
+      space.backgroundLoads.failed(() => backgroundFailure(key, error));
+  }
+
+  /** `backoff`: how long nobody shall try again who has an old value. */
+  private release(permit: Permit | null, flags = 0, backoff = 0): void {
     if (permit === null) return;
     const { lease } = permit;
-    this.space.tiers.session.tell({ op: Op.Release, namespaceId: this.space.id, key: this.key, flags, lease });
+    this.space.tiers.session.tell({
+      op: Op.Release,
+      namespaceId: this.space.id,
+      key: this.key,
+      flags,
+      lease,
+      ttl: backoff,
+    });
   }
 
   /** The flight's only end. */

@@ -31,6 +31,8 @@ export interface HotEntry {
   readonly freshUntil: number;
   /** Milliseconds, at most {@link NEVER}. */
   readonly ttl: number;
+  /** How long its loader took, in milliseconds; 0 = nobody knows. */
+  readonly loadTime: number;
   /** Encoded size. */
   readonly bytes: number;
 }
@@ -61,6 +63,7 @@ export class HotNode {
   readonly tagPairs: Int32Array | null;
   readonly freshUntil: number;
   readonly ttl: number;
+  readonly loadTime: number;
   readonly bytes: number;
 
   constructor(
@@ -75,6 +78,7 @@ export class HotNode {
     this.tagPairs = entry.captured.tagPairs;
     this.freshUntil = entry.freshUntil;
     this.ttl = entry.ttl;
+    this.loadTime = entry.loadTime;
     this.bytes = entry.bytes;
   }
 }

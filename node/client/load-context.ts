@@ -1,5 +1,6 @@
 /** What a loader is told and may say. */
 import type { LoaderContext, Ttl } from '../../index';
+import { InvalidArgumentError, TurboCacheError } from './errors';
 import { ARGUMENT, ttl as checkTtl } from './option-check';
 import { checkTags } from './tags';
 
@@ -15,17 +16,18 @@ export interface LoadState {
 export class LoadContext implements LoaderContext {
   readonly key: string;
   chosenTtl: number | undefined;
+  /** `undefined`: those of the options. */
+  chosenTags: readonly string[] | undefined;
   skipped = false;
+  /** The old value is still right. */
+  unchanged = false;
   private readonly load: LoadState;
   private controller: AbortController | undefined;
   private aborted = false;
   private staleTaken = false;
   private staleValue: unknown;
 
-  constructor(
-    load: LoadState,
-    public tags: readonly string[],
-  ) {
+  constructor(load: LoadState) {
     this.key = load.key;
     this.load = load;
   }
@@ -54,14 +56,30 @@ export class LoadContext implements LoaderContext {
     this.chosenTtl = checkTtl(ARGUMENT, 'ttl', ttl);
   };
   readonly setTags = (tags: readonly string[]): void => {
-    this.tags = checkTags('tags', tags);
+    this.chosenTags = checkTags('tags', tags);
   };
   readonly skip = (): void => {
     this.skipped = true;
+  };
+  readonly fail = (reason: unknown): never => {
+    if (typeof reason !== 'string') throw reason;
+    throw new TurboCacheError('E_TURBOCACHE_LOADER', reason, { key: this.key });
+  };
+  readonly notModified = (): never => {
+    if (this.load.takeStale() === undefined) throw nothingToKeep(this.key);
+    this.unchanged = true;
+    // The caller returns this as the value: the old one takes its place.
+    return undefined as never;
   };
 
   abort(): void {
     this.aborted = true;
     this.controller?.abort();
   }
+}
+
+function nothingToKeep(key: string): InvalidArgumentError {
+  const message = `The loader of key '${key}' called notModified(), but there is no old value; expected a look at context.stale first.`;
+  const expected = 'an old value in context.stale';
+  return new InvalidArgumentError('E_TURBOCACHE_ARGUMENT', message, { key, option: 'notModified', expected });
 }

@@ -3,14 +3,15 @@
  * goes to memory and not to the remote tier, where an invalidation could have come first without being known here (law 2).
  */
 import type { LoaderContext } from '../../index';
-import { encode } from './codec';
+import { byteLength, encode } from './codec';
 import { fill, type Permit } from './filling';
-import type { EntryFreshness, TtlRule } from './freshness';
+import { tagsOf, type EntryFreshness } from './freshness';
 import { LoadContext } from './load-context';
 import { Op, RequestFlag } from './native';
 import { endLoad, runLoad } from './recursion';
 import { capturedIn, type Space } from './space';
 import { isThenable } from './thenable';
+import type { TtlRule } from './ttl-rule';
 
 export interface LoadNowRequest {
   readonly key: string;
@@ -23,7 +24,7 @@ export interface LoadNowRequest {
 export function loadNow(space: Space, request: LoadNowRequest): unknown {
   const { key, entry, ttlRule } = request;
   const permit = leaseOf(space, key);
-  const context = new LoadContext({ key, takeStale: () => undefined, waiters: 1 }, entry.tags);
+  const context = new LoadContext({ key, takeStale: () => undefined, waiters: 1 });
   const started = performance.now();
   let [isStored, hasFailed] = [false, true];
   try {
@@ -33,10 +34,12 @@ export function loadNow(space: Space, request: LoadNowRequest): unknown {
     const encoded = encode(space.codec, key, value, space.tiers.maxValueBytes);
     const outcome = space.receiveOwn(key, encoded);
     const loadTime = performance.now() - started;
-    const ttl = ttlRule.decide(entry.freshness, { key, value, loadTime, chosen: context.chosenTtl });
+    const tags = context.chosenTags ?? tagsOf(entry.tags, value);
+    const lives = ttlRule.decide(entry.freshness, { key, value, loadTime, chosen: context.chosenTtl });
     if (!context.skipped) {
       isStored = true;
-      const loaded = { key, outcome, encoded, tags: context.tags, ttl, grace: entry.freshness.grace };
+      const bytes = byteLength(encoded);
+      const loaded = { key, outcome, encoded, bytes, tags, loadTime, ...lives, grace: entry.freshness.grace };
       fill(space, loaded, permit, () => undefined);
     }
     return outcome.take();

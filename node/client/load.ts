@@ -25,6 +25,8 @@ export interface SharedLoad extends RunningLoad {
   readonly loading: boolean;
   /** The value has tags, whose generations nobody in this isolate knows before it is stored. */
   readonly tagged: boolean;
+  /** What the loader brought, if that is or was to be stored. */
+  readonly brought: Outcome | undefined;
   /** The old value, once the engine has given it. */
   readonly stale: Outcome | undefined;
   /** Called when the loader starts. */

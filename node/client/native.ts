@@ -141,6 +141,8 @@ export const enum Word {
   Lease = 12,
   /** Bytes of tag names behind the value (each: u16 length, UTF-8), only for {@link Op.Entry}. */
   TagNameBytes = 14,
+  /** How long the value's loader took, in milliseconds; 0 = nobody knows. */
+  LoadTime = 15,
 }
 
 export const enum Status {
@@ -172,7 +174,8 @@ export const enum Flag {
 }
 
 /**
- * A request: Int32 words 0 to 6 as below, float64 ttl at byte 32, grace at 40, lease at 48 (Infinity = never), then the
+ * A request: Int32 words 0 to 6 as below, float64 ttl at byte 32, grace at 40, lease at 48, ttl in memory at 56 (Infinity =
+ * never, -1 = none of its own), then the
  * bytes of key, value and tags (each tag: u16 length, UTF-8), padded to a multiple of eight.
  */
 export const enum RequestWord {
@@ -188,6 +191,7 @@ export const enum RequestFloat {
   Ttl = 4,
   Grace = 5,
   Lease = 6,
+  MemoryTtl = 7,
 }
 
 export const enum Op {
@@ -205,7 +209,7 @@ export const enum Op {
   Expire = 6,
   /** The loader's value for a lease → Done, Yes when it was stored; then with the tag pairs for L0. */
   Fill = 7,
-  /** The loader failed or has nothing to store. No completion. */
+  /** The loader failed or has nothing to store. With a ttl: whoever has an old value takes that for so long. No completion. */
   Release = 8,
   /** The whole namespace and those nested in it → Done. */
   Clear = 9,
@@ -225,6 +229,8 @@ export const enum Op {
   Lock = 13,
   /** The lease's place holds the client's number → Done, Yes when the lock was held until now. */
   Unlock = 14,
+  /** The loader says that the old value of a lease is still right: it is stored for another life → as for Fill. Without tags it keeps its own. */
+  Renew = 15,
 }
 
 export const enum RequestFlag {

@@ -21,14 +21,8 @@ import { checkRedis, type RedisDefaults, type RedisSettings } from './redis-opti
 import { codecOf } from './serializers';
 
 /** JSON of `NativeBinding.defaultOptions()`. */
-export interface Defaults {
+export interface Defaults extends Omit<Freshness, 'ttl' | 'fallback'> {
   readonly ttl: number | null;
-  readonly grace: number;
-  readonly softTimeout: number | null;
-  readonly hardTimeout: number | null;
-  readonly lockTimeout: number | null;
-  readonly eagerRefresh: number | null;
-  readonly jitter: number;
   readonly memory: { readonly maxBytes: number; readonly eviction: Eviction };
   readonly hot: { readonly maxEntries: number; readonly maxBytes: number; readonly reads: ReadMode };
   readonly redis: RedisDefaults;
@@ -98,7 +92,11 @@ export function checkManagerOptions(input: CacheManagerOptions | undefined, defa
     redis,
     adapter: checkAdapter(given.adapter),
     cache: {
-      freshness: overrideFreshness(CONFIGURATION, { ...defaults, ttl: defaults.ttl ?? Infinity }, given),
+      freshness: overrideFreshness(
+        CONFIGURATION,
+        { ...defaults, ttl: defaults.ttl ?? Infinity, fallback: undefined },
+        given,
+      ),
       codec: checkSerializer(given.serializer) ?? codecOf(defaults.serializer),
       reads: hot?.reads ?? 'copy',
       strategy: checkStrategy(given.strategy),

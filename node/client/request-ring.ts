@@ -18,6 +18,8 @@ export interface Request {
   readonly ttl?: number;
   readonly grace?: number;
   readonly lease?: number;
+  /** Milliseconds in L0 and L1, if not `ttl`. */
+  readonly memoryTtl?: number;
 }
 
 /** Hands over `count` requests in the first `bytes` bytes. */
@@ -70,6 +72,7 @@ export class RequestRing {
     this.floats[float + RequestFloat.Ttl] = request.ttl ?? Infinity;
     this.floats[float + RequestFloat.Grace] = request.grace ?? 0;
     this.floats[float + RequestFloat.Lease] = request.lease ?? 0;
+    this.floats[float + RequestFloat.MemoryTtl] = request.memoryTtl ?? -1;
 
     this.end = (at + (tags?.length ?? 0) + 7) & ~7;
     if (this.count++ === 0) this.schedule();

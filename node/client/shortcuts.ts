@@ -4,8 +4,9 @@
  */
 import type { EntryOptions, LoaderContext } from '../../index';
 import { NEVER, type HotTier } from './hot-tier';
+import { mayBeDue, type Ahead } from './ahead';
 import { ReadStatus, Word } from './native';
-import { isDue, type Space } from './space';
+import type { Space } from './space';
 
 export const SHORTCUTS = Symbol.for('turbocache-js:shortcuts');
 
@@ -19,10 +20,10 @@ export type GetOrLoadNow = (
 export class Shortcuts {
   private readonly hotTier: HotTier;
 
-  /** `eagerRefresh` is that of the calls that this stands for. */
+  /** `ahead` is that of the calls that this stands for. */
   constructor(
     private readonly space: Space,
-    private readonly eagerRefresh: number | null,
+    private readonly ahead: Ahead | null,
     readonly getOrLoadNow: GetOrLoadNow,
   ) {
     this.hotTier = space.tiers.hot;
@@ -33,7 +34,11 @@ export class Shortcuts {
     const node = this.hotTier.hit(this.space.hot, key);
     if (node === undefined) return undefined;
     // A reload ahead of time needs a loader.
-    if (this.eagerRefresh !== null && isDue(node.ttl, this.hotTier.freshFor(node), this.eagerRefresh)) return undefined;
+    if (
+      this.ahead !== null &&
+      mayBeDue(this.ahead, { ttl: node.ttl, freshFor: this.hotTier.freshFor(node), loadTime: node.loadTime })
+    )
+      return undefined;
     this.hotTier.hits++;
     return node.kept.take();
   }

@@ -1,8 +1,10 @@
 /** One key space: a namespace of the engine, with this isolate's decoded values of it and its running loads. */
 import type { ReadMode } from '../../index';
 import type { Answer } from './answer';
+import type { Ages } from './ahead';
 import { byteLength, decodeOwn, undecodable, type Codec, type Encoded } from './codec';
-import { HotSpace, NEVER, type Captured, type HotNode } from './hot-tier';
+import { Failures } from './failures';
+import { HotSpace, type Captured, type HotNode } from './hot-tier';
 import { KeptValue } from './kept-value';
 import type { SharedLoad } from './load';
 import { Status, Word, type ReadStatus } from './native';
@@ -20,6 +22,8 @@ export class Space {
   readonly hot: HotSpace;
   /** The loads that may be joined, by key. */
   readonly loads = new Map<string, SharedLoad>();
+  /** Errors of loaders that are served for a while. */
+  readonly failures = new Failures();
   /** Whether loads without a caller succeed. */
   readonly backgroundLoads: Condition;
   /** When the entry ends for which a reload ahead of time was asked, by key. */
@@ -49,8 +53,7 @@ export class Space {
   /** The value of a hit for one caller; the hot tier keeps it too. `undefined` when its bytes are damaged: a counted miss. */
   receive(key: string, answer: Answer): unknown {
     const bytes = answer.word(Word.ValueBytes);
-    const freshFor = answer.word(Word.FreshFor);
-    const ttl = answer.word(Word.Ttl);
+    const { freshFor, ...ages } = agesOf(answer);
     const captured = capturedIn(answer);
     const freshUntil = (this.tiers.hot.now() + freshFor) | 0;
 
@@ -59,14 +62,13 @@ export class Space {
     if (value === undefined || (!this.tiers.hasHot && this.reads === 'copy')) return value;
     const kept = KeptValue.of(value, this.reads, this.codec.isJson, bytes);
     if (kept === undefined) return value;
-    if (freshFor > 0) this.tiers.hot.put(this.hot, key, { kept, captured, freshUntil, ttl, bytes });
+    if (freshFor > 0) this.tiers.hot.put(this.hot, key, { kept, captured, freshUntil, ...ages, bytes });
     return kept.take();
   }
 
   /** The value of a hit, or an old value, for any number of callers. `undefined` as in {@link receive}. */
   receiveForMany(key: string, answer: Answer): Outcome | undefined {
-    const freshFor = answer.word(Word.FreshFor);
-    const ttl = answer.word(Word.Ttl);
+    const { freshFor, ...ages } = agesOf(answer);
     const captured = capturedIn(answer);
     const freshUntil = (this.tiers.hot.now() + freshFor) | 0;
     const isFresh = answer.status === Status.Hit && freshFor > 0;
@@ -75,7 +77,7 @@ export class Space {
     try {
       const outcome = this.receiveOwn(key, this.codec.isJson ? bytes.toString() : bytes);
       if (isFresh && outcome instanceof KeptValue) {
-        this.tiers.hot.put(this.hot, key, { kept: outcome, captured, freshUntil, ttl, bytes: bytes.length });
+        this.tiers.hot.put(this.hot, key, { kept: outcome, captured, freshUntil, ...ages, bytes: bytes.length });
       }
       return outcome;
     } catch {
@@ -126,7 +128,6 @@ export function capturedIn(answer: Answer): Captured {
   };
 }
 
-/** Whether an entry with this much of its ttl left is old enough for a reload ahead of time. */
-export function isDue(ttl: number, freshFor: number, fraction: number | null): boolean {
-  return fraction !== null && ttl < NEVER && ttl - freshFor > fraction * ttl;
+export function agesOf(answer: Answer): Ages {
+  return { ttl: answer.word(Word.Ttl), freshFor: answer.word(Word.FreshFor), loadTime: answer.word(Word.LoadTime) };
 }

@@ -8,12 +8,13 @@ import { errorOutcome, type Outcome } from './outcome';
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
- * The soft limit counts when there is an old value, the hard one always; both from the loader's start, or from the
+ * The soft limit (none at all with `swr`) counts when there is an old value, the hard one always; both from the loader's start, or from the
  * caller's, if that is later. Until a loader runs in this isolate, one elsewhere may be what is waited for: then the hard
  * limit counts too, but on top of what a slow remote tier may take, so that a slow cache never looks like a slow loader.
  */
 export function waitFor(load: SharedLoad, limits: Freshness, remoteLimit: number): Promise<Outcome> {
-  const { softTimeout, hardTimeout } = limits;
+  const { hardTimeout } = limits;
+  const softTimeout = limits.swr ? 0 : limits.softTimeout;
   load.waiters++;
   if (softTimeout === null && hardTimeout === null) return load.outcome;
 

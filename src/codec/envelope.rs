@@ -17,6 +17,14 @@ const CHECKSUM: usize = 8;
 /// Where the grace stands: the expire script reads it in place.
 pub const GRACE_OFFSET: usize = 48;
 
+/// The grace that bytes speak of, if they are an envelope; for who need not believe the rest of them.
+pub fn grace_of(bytes: &[u8]) -> u64 {
+    let grace = bytes.get(GRACE_OFFSET..GRACE_OFFSET + 8);
+    grace
+        .and_then(|bytes| bytes.try_into().ok())
+        .map_or(0, u64::from_le_bytes)
+}
+
 /// What an envelope says, apart from whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope<'a> {

@@ -1,8 +1,10 @@
 //! What hosts ask an engine and what it answers: values to store, values found, leases, and how a load ends.
 
-use crate::entry::{Entry, Lifetime, SerializerId, Stamp};
+use crate::clock::Millis;
+use crate::entry::{Entry, Lifetime, LoadTime, SerializerId, Stamp, TagSet};
 use crate::error::Result;
 use crate::payload::Payload;
+use std::sync::Arc;
 
 /// A value to store.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +23,23 @@ impl Write<'_> {
     pub(super) fn clamped(self) -> Self {
         let lifetime = self.lifetime.clamped();
         Self { lifetime, ..self }
+    }
+
+    /// What the memory tier keeps of it, in which it may have a ttl of its own.
+    pub(super) fn entry(&self, now: Millis, memory_ttl: Option<u64>, stamp: Stamp, tags: Option<Arc<TagSet>>) -> Entry {
+        let Lifetime { ttl, grace } = self.lifetime;
+        let ttl = memory_ttl.unwrap_or(ttl);
+        Entry {
+            payload: self.payload.into(),
+            serializer: self.serializer,
+            ttl,
+            grace,
+            load_time: LoadTime::UNKNOWN,
+            fresh_until: now.after(ttl),
+            gone_at: now.after(ttl).after(grace),
+            stamp,
+            tags,
+        }
     }
 }
 

@@ -9,7 +9,6 @@
 //! | [`Engine::fill`], something was | get it, may not keep it | is dropped |
 //! | [`Engine::release`] (failed, skipped, cancelled, host gone) | the next one gets a lease | there is none |
 
-use crate::clock::Millis;
 use crate::engine::Engine;
 use crate::engine::answers::{Capture, FillDone, FillOutcome, Found, LeaseId, Lookup, LookupDone, Write};
 use crate::engine::load_table::{Load, Phase, Table, Waiter};
@@ -17,7 +16,7 @@ use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::BatchState;
 use crate::engine::read::ReadAnswer;
 use crate::engine::recovery::Before;
-use crate::entry::{Entry, LoadTime, SerializerId};
+use crate::entry::{Entry, Lifetime, LoadTime, SerializerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Change;
 use crate::key::RemoteKey;
@@ -40,6 +39,7 @@ impl Engine {
         key: &str,
         serializer: SerializerId,
         lock_timeout: u64,
+        memory_ttl: Option<u64>,
         done: LookupDone,
     ) {
         let peek = self.look(namespace, key);
@@ -52,6 +52,7 @@ impl Engine {
         let waiter = Waiter {
             serializer,
             patient_until: self.clock.now().after(lock_timeout),
+            memory_ttl,
             stale,
             done,
         };
@@ -76,48 +77,14 @@ impl Engine {
             }
             engine.join_or_load(&owned, &name, capture, answer.born, waiter);
         });
-        self.read_remote(namespace, key, capture, reader);
-    }
-
-    /// A lease to reload a value that is still fresh, unless somebody is at it.
-    pub(super) fn lookup_refresh(
-        self: &Arc<Self>,
-        namespace: &Arc<Namespace>,
-        key: &str,
-        serializer: SerializerId,
-        done: LookupDone,
-    ) {
-        let slot = self.table.key_slot(namespace.id, key);
-        let capture = self.capture_ordered(namespace, slot);
-        let mut table = self.loads.table.lock();
-        if table
-            .current(namespace, key)
-            .is_some_and(|load| load.capture.covers(&capture))
-        {
-            drop(table);
-            return done(Lookup::Nothing);
-        }
-        let waiter = Waiter {
-            serializer,
-            // It does not wait.
-            patient_until: Millis(0),
-            stale: None,
-            done,
-        };
-        let id = table.add(Load {
-            refresh: true,
-            insist: true,
-            ..Load::new(namespace, key, capture, waiter)
-        });
-        drop(table);
-        self.ask_lease(id, Phase::Begun);
+        self.read_remote(namespace, key, capture, memory_ttl, reader);
     }
 
     /// A lease at once, for a host that loads in the middle of a synchronous call and can wait for nobody. The remote tier is
     /// not asked: what is loaded stays in this process, like that of a caller who has waited too long.
     pub(super) fn lease_here(&self, namespace: &Arc<Namespace>, key: &str) -> (LeaseId, Capture) {
         let capture = self.capture_ordered(namespace, self.table.key_slot(namespace.id, key));
-        let load = Load::begun_here(namespace, key, capture);
+        let load = Load::begun_here(namespace, key, capture, self.clock.now());
         let mut table = self.loads.table.lock();
         let is_led = table
             .current(namespace, key)
@@ -146,8 +113,14 @@ impl Engine {
         key: &str,
         capture: Capture,
         born: (u64, u64),
-        waiter: Waiter,
+        mut waiter: Waiter,
     ) {
+        if waiter.stale.is_some()
+            && self.backoffs.holds(namespace, key, &capture, self.clock.now())
+            && let Some(stale) = waiter.stale.take()
+        {
+            return (waiter.done)(Lookup::Stale(*stale, None));
+        }
         let mut table = self.loads.table.lock();
         let waiter = match table.join(namespace, key, &capture, waiter) {
             Err(waiter) => waiter,
@@ -269,6 +242,8 @@ impl Engine {
             load.phase = Phase::Leased;
             load.token = token;
             load.renewed = self.clock.now();
+            load.led = self.clock.now();
+            load.stale = waiter.stale.as_ref().map(|stale| stale.entry.clone());
             (waiter, load.capture)
         };
         self.counters.loads_started.add();
@@ -280,11 +255,21 @@ impl Engine {
 
     /// Another process has stored the value while the lease was asked for.
     fn found_instead(self: &Arc<Self>, id: LeaseId, stored: Stored, state: &BatchState, before: Option<Before>) {
-        let (namespace, key, capture, serializer) = {
+        let (namespace, key, capture, serializer, memory_ttl) = {
             let table = self.loads.table.lock();
             let Some(load) = table.get(id) else { return };
-            let serializer = load.waiters.front().map(|waiter| waiter.serializer);
-            (Arc::clone(&load.namespace), load.key.clone(), load.capture, serializer)
+            let first = load.waiters.front();
+            let (serializer, memory_ttl) = (
+                first.map(|waiter| waiter.serializer),
+                first.and_then(|waiter| waiter.memory_ttl),
+            );
+            (
+                Arc::clone(&load.namespace),
+                load.key.clone(),
+                load.capture,
+                serializer,
+                memory_ttl,
+            )
         };
         let remote_key = RemoteKey::new(&namespace.full_path, &key);
         let found = self
@@ -294,7 +279,7 @@ impl Engine {
             .filter(|envelope| !state.softens(&namespace, envelope.born))
             // Tags that were raised since would have to be asked for: then it is loaded again.
             .filter(|envelope| envelope.tags.is_empty() || envelope.born == state.counter)
-            .and_then(|envelope| self.entry_of(&namespace, &envelope, &stored, capture.stamp))
+            .and_then(|envelope| self.entry_of(&namespace, &envelope, &stored, capture.stamp, memory_ttl))
             .filter(|entry| entry.is_fresh(self.clock.now()))
             .filter(|entry| !self.recovery.refuses(before, &namespace, &key, entry.tags.as_deref()))
             .and_then(|entry| {
@@ -321,31 +306,34 @@ impl Engine {
     }
 
     /// What the holder of a lease loaded.
-    pub(super) fn fill(self: &Arc<Self>, id: LeaseId, write: Write<'_>, done: FillDone) {
+    pub(super) fn fill(self: &Arc<Self>, id: LeaseId, write: Write<'_>, memory_ttl: Option<u64>, done: FillDone) {
         let held = {
             let mut table = self.loads.table.lock();
             table.at(id, Phase::Leased).map(|load| {
                 load.phase = Phase::Filling;
                 let namespace = Arc::clone(&load.namespace);
-                (namespace, load.key.clone(), load.capture, load.born, load.token)
+                (
+                    namespace,
+                    load.key.clone(),
+                    load.capture,
+                    load.born,
+                    load.token,
+                    load.led,
+                )
             })
         };
-        let Some((namespace, key, capture, born, token)) = held else {
+        let Some((namespace, key, capture, born, token, led)) = held else {
             return done(Err(
                 Error::new(ErrorKind::Argument, "the lease has ended").with("lease", id.0)
             ));
         };
         let now = self.clock.now();
+        let load_time = now.since(led);
+        namespace.note_load_time(load_time);
+        let tags = namespace.tag_set(&self.table, write.tags);
         let entry = Entry {
-            payload: write.payload.into(),
-            serializer: write.serializer,
-            ttl: write.lifetime.ttl,
-            grace: write.lifetime.grace,
-            load_time: LoadTime::UNKNOWN,
-            fresh_until: now.after(write.lifetime.ttl),
-            gone_at: now.after(write.lifetime.ttl).after(write.lifetime.grace),
-            stamp: capture.stamp,
-            tags: namespace.tag_set(&self.table, write.tags),
+            load_time: LoadTime::from_millis(load_time),
+            ..write.entry(now, memory_ttl, capture.stamp, tags)
         };
         let Some(token) = token else {
             return self.filled(id, entry, true, done);
@@ -415,6 +403,35 @@ impl Engine {
         }
     }
 
+    /// The holder of a lease says that the old value he got with it is still right.
+    pub(super) fn renew(
+        self: &Arc<Self>,
+        id: LeaseId,
+        lifetime: Lifetime,
+        memory_ttl: Option<u64>,
+        tags: &[&str],
+        done: FillDone,
+    ) {
+        let stale = {
+            let mut table = self.loads.table.lock();
+            table.at(id, Phase::Leased).and_then(|load| load.stale.clone())
+        };
+        let Some(stale) = stale else {
+            self.release(id, true, 0);
+            let message = "there is no old value to renew, or the lease has ended";
+            return done(Err(Error::new(ErrorKind::Argument, message).with("lease", id.0)));
+        };
+        let names = stale.tags.as_ref().map_or(&[][..], |tags| &tags.names);
+        let own: Vec<&str> = names.iter().map(|name| &**name).collect();
+        let write = Write {
+            payload: &stale.payload,
+            serializer: stale.serializer,
+            lifetime,
+            tags: if tags.is_empty() { &own } else { tags },
+        };
+        self.fill(id, write, memory_ttl, done);
+    }
+
     /// Gives the value to all who waited. Who waited for another encoding asks anew.
     fn answer_all(self: &Arc<Self>, load: Load, found: &Found) {
         for waiter in load.waiters {
@@ -422,17 +439,29 @@ impl Engine {
                 (waiter.done)(Lookup::Hit(found.clone()));
             } else {
                 let patience = waiter.patient_until.since(self.clock.now());
-                self.lookup(&load.namespace, &load.key, waiter.serializer, patience, waiter.done);
+                self.lookup(
+                    &load.namespace,
+                    &load.key,
+                    waiter.serializer,
+                    patience,
+                    waiter.memory_ttl,
+                    waiter.done,
+                );
             }
         }
     }
 
     /// The holder of a lease has nothing to store: the next waiter gets it, or it is given back.
-    pub(crate) fn release(self: &Arc<Self>, id: LeaseId, failed: bool) {
+    /// `backoff`: for so many milliseconds whoever has an old value takes that.
+    pub(crate) fn release(self: &Arc<Self>, id: LeaseId, failed: bool, backoff: u64) {
         let mut table = self.loads.table.lock();
         let Some(load) = table.at(id, Phase::Leased) else {
             return;
         };
+        if backoff > 0 {
+            let until = self.clock.now().after(backoff);
+            self.backoffs.begin(&load.namespace, &load.key, load.capture, until);
+        }
         if load.waiters.is_empty() {
             let ended = table.take(id);
             drop(table);

@@ -4,7 +4,7 @@ use crate::clock::Millis;
 use crate::engine::answers::{Capture, Found, LeaseId, LookupDone};
 use crate::engine::namespaces::Namespace;
 use crate::engine::with_memory_key;
-use crate::entry::SerializerId;
+use crate::entry::{Entry, SerializerId};
 use crate::key::RemoteKey;
 use crate::tier::Token;
 use std::collections::{HashMap, VecDeque};
@@ -16,6 +16,8 @@ pub struct Waiter {
     pub serializer: SerializerId,
     /// Until when he waits for another process.
     pub patient_until: Millis,
+    /// How long what he finds is fresh in the memory tier at most.
+    pub memory_ttl: Option<u64>,
     /// What he takes rather than wait for somebody else's load.
     pub stale: Option<Box<Found>>,
     /// Called once.
@@ -57,6 +59,10 @@ pub struct Load {
     pub refresh: bool,
     /// The bytes that are stored are no fresh value: take the lease whatever is there.
     pub insist: bool,
+    /// What its loader may say is still right.
+    pub stale: Option<Entry>,
+    /// When its loader began.
+    pub led: Millis,
     /// Where it stands.
     pub phase: Phase,
     /// How often another process had the lease.
@@ -71,12 +77,12 @@ impl Load {
         Self {
             phase: Phase::Begun,
             waiters: VecDeque::from([waiter]),
-            ..Self::begun_here(namespace, key, capture)
+            ..Self::begun_here(namespace, key, capture, Millis(0))
         }
     }
 
     /// A load that begins with a lease of this process alone, for a caller who is at it already.
-    pub fn begun_here(namespace: &Arc<Namespace>, key: &str, capture: Capture) -> Self {
+    pub fn begun_here(namespace: &Arc<Namespace>, key: &str, capture: Capture, led: Millis) -> Self {
         Self {
             namespace: Arc::clone(namespace),
             key: key.into(),
@@ -87,6 +93,8 @@ impl Load {
             renewed: Millis(0),
             refresh: false,
             insist: false,
+            stale: None,
+            led,
             phase: Phase::Leased,
             polls: 0,
             waiters: VecDeque::new(),

@@ -8,6 +8,7 @@ pub mod generation;
 
 mod answers;
 mod audit;
+mod backoff;
 mod delete_pattern;
 mod elsewhere;
 mod flights;
@@ -24,6 +25,7 @@ mod purges;
 mod raised;
 mod read;
 mod recovery;
+mod refresh;
 mod replay;
 mod space;
 mod tags;
@@ -118,6 +120,7 @@ pub struct Engine {
     loads: load::Loads,
     owners: Owners,
     locks: locks::Locks,
+    backoffs: backoff::Backoffs,
     counters: Counters,
     /// Incarnation and counter of the namespace state as last seen: what an unconditional write is stamped with.
     last_state: parking_lot::Mutex<(u64, u64)>,
@@ -164,6 +167,7 @@ impl Engine {
             loads: load::Loads::default(),
             owners: Owners::default(),
             locks: locks::Locks::default(),
+            backoffs: backoff::Backoffs::default(),
             counters: Counters::default(),
             last_state: parking_lot::Mutex::default(),
             voice,

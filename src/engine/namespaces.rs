@@ -3,7 +3,7 @@
 use crate::engine::generation::GenerationTable;
 use crate::engine::purges::Purges;
 use crate::engine::raised::soft_clear_field;
-use crate::entry::{TagFloor, TagSet};
+use crate::entry::{LoadTime, TagFloor, TagSet};
 use crate::key;
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -32,6 +32,8 @@ pub struct Namespace {
     softened: AtomicU64,
     /// Clears that callers of this process have asked for.
     clears: AtomicU64,
+    /// How long loads take, in milliseconds: a moving average.
+    load_time: AtomicU64,
 }
 
 impl Namespace {
@@ -49,6 +51,25 @@ impl Namespace {
     /// is dropped out of doubt, or because others say so.
     pub fn clears(&self) -> u64 {
         self.clears.load(Ordering::SeqCst)
+    }
+
+    /// A load took so many milliseconds.
+    pub fn note_load_time(&self, millis: u64) {
+        let average = |before: u64| {
+            Some(match before {
+                0 => millis,
+                before => (7 * before + millis.min(1 << 32)) / 8,
+            })
+        };
+        // Two loads that end at once: one of them counts.
+        let _ = self
+            .load_time
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, average);
+    }
+
+    /// About how long loads take here.
+    pub fn load_time(&self) -> LoadTime {
+        LoadTime::from_millis(self.load_time.load(Ordering::Relaxed))
     }
 
     /// The tags with every place where one of them can be invalidated. `None` for no tags.
@@ -128,6 +149,7 @@ impl Namespaces {
                     generation: AtomicU64::new(0),
                     softened: AtomicU64::new(0),
                     clears: AtomicU64::new(0),
+                    load_time: AtomicU64::new(0),
                 })
             })
             .clone()

@@ -10,7 +10,7 @@ use crate::engine::raised::{Rule, soft_field, together_field};
 use crate::engine::recovery::Before;
 use crate::engine::tags::Verdict;
 use crate::engine::{Engine, with_memory_key};
-use crate::entry::{Entry, LoadTime, SerializerId, Stamp, TagSet};
+use crate::entry::{Entry, SerializerId, Stamp, TagSet};
 use crate::error::Result;
 use crate::key::RemoteKey;
 use crate::payload::Payload;
@@ -126,6 +126,7 @@ impl Engine {
         namespace: &Arc<Namespace>,
         key: &str,
         capture: Capture,
+        memory_ttl: Option<u64>,
         reader: Reader,
     ) {
         let joined = with_memory_key(namespace, key, |key| self.reads.join(key, capture, reader));
@@ -160,6 +161,7 @@ impl Engine {
                 key,
                 remote_key,
                 capture,
+                memory_ttl,
                 flight,
                 born,
                 before,
@@ -221,7 +223,7 @@ impl Engine {
                                 .map(|found| found.entry.payload.clone()),
                         );
                     });
-                    engine.read_remote(&owned, remote_key.user_key(&owned.full_path), capture, reader);
+                    engine.read_remote(&owned, remote_key.user_key(&owned.full_path), capture, None, reader);
                 }
                 Some(envelope) if envelope.serializer == serializer => {
                     engine.counters.remote_hits.add();
@@ -245,7 +247,7 @@ impl Engine {
         if !state.allows(&at.namespace, envelope.incarnation, envelope.born) {
             return None;
         }
-        let mut entry = self.entry_of(&at.namespace, &envelope, &stored, at.capture.stamp)?;
+        let mut entry = self.entry_of(&at.namespace, &envelope, &stored, at.capture.stamp, at.memory_ttl)?;
         if state.softens(&at.namespace, envelope.born) {
             entry = entry.softened(self.clock.now())?;
         }
@@ -302,6 +304,7 @@ impl Engine {
         envelope: &Envelope<'_>,
         stored: &Stored,
         stamp: Stamp,
+        memory_ttl: Option<u64>,
     ) -> Option<Entry> {
         let now = self.clock.now();
         let life = stored.life.unwrap_or(FOREVER);
@@ -321,16 +324,21 @@ impl Engine {
             life if life < grace => Millis(now.0.saturating_sub(grace - life)),
             life => now.after(life - grace),
         };
-        Some(Entry {
+        let entry = Entry {
             payload: envelope.payload[..].into(),
             serializer: envelope.serializer,
             ttl: envelope.lifetime.ttl,
             grace,
-            load_time: LoadTime::UNKNOWN,
+            // The envelope does not say it: what loads of this namespace take.
+            load_time: namespace.load_time(),
             fresh_until,
             gone_at: now.after(life),
             stamp,
             tags: namespace.tag_set(&self.table, &envelope.tags),
+        };
+        Some(match memory_ttl {
+            Some(ttl) => entry.capped(now, ttl),
+            None => entry,
         })
     }
 
@@ -424,6 +432,8 @@ struct Landing {
     key: Box<str>,
     remote_key: RemoteKey,
     capture: Capture,
+    /// How long it is fresh in the memory tier at most.
+    memory_ttl: Option<u64>,
     flight: u64,
     born: (u64, u64),
     /// What the remote tier had missed when it was asked.

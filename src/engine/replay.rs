@@ -38,7 +38,10 @@ impl Engine {
         }
         if !keep {
             // A read that was queued behind the change may have been answered as if it were not there.
-            self.drop_key(namespace, key);
+            match missed {
+                Missed::Expiry => self.expire_again(namespace, key),
+                Missed::Value => self.drop_key(namespace, key),
+            }
         }
     }
 

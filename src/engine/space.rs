@@ -9,7 +9,7 @@ use crate::engine::answers::{
 use crate::engine::namespaces::Namespace;
 use crate::engine::raised::TagOptions;
 use crate::engine::read::ReadAnswer;
-use crate::entry::SerializerId;
+use crate::entry::{Lifetime, SerializerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Freshness, lock, pattern};
 use crate::pattern::Pattern;
@@ -26,6 +26,7 @@ pub struct Space {
     engine: Arc<Engine>,
     namespace: Arc<Namespace>,
     serializer: SerializerId,
+    memory_ttl: Option<u64>,
 }
 
 impl Space {
@@ -37,6 +38,17 @@ impl Space {
             engine: Arc::clone(engine),
             namespace,
             serializer,
+            memory_ttl: None,
+        }
+    }
+
+    /// The same namespace for values that are fresh in memory for so many milliseconds, whatever their ttl is elsewhere:
+    /// those that are stored through this handle, and at most those that it finds remotely. `None` = for their ttl.
+    #[must_use]
+    pub fn with_memory_ttl(&self, memory_ttl: Option<u64>) -> Self {
+        Self {
+            memory_ttl: memory_ttl.map(|ttl| ttl.min(FOREVER)),
+            ..self.clone()
         }
     }
 
@@ -90,7 +102,8 @@ impl Space {
             let unknown = answer.found.is_none() && answer.born.0 == 0;
             done(found.or_else(|| space.look(&name).found.filter(|_| unknown)));
         });
-        self.engine.read_remote(&self.namespace, key, capture, reader);
+        self.engine
+            .read_remote(&self.namespace, key, capture, self.memory_ttl, reader);
     }
 
     /// The fresh value for a caller who keeps nothing of it.
@@ -111,13 +124,20 @@ impl Space {
 
     /// The same for a caller who waits for a load of another process at most `lock_timeout` milliseconds.
     pub fn lookup_within(&self, key: &str, lock_timeout: u64, done: LookupDone) {
-        self.engine
-            .lookup(&self.namespace, key, self.serializer, lock_timeout, done);
+        self.engine.lookup(
+            &self.namespace,
+            key,
+            self.serializer,
+            lock_timeout,
+            self.memory_ttl,
+            done,
+        );
     }
 
     /// A lease to reload a value that is still fresh, or [`Lookup::Nothing`] when somebody is at it.
     pub fn lookup_refresh(&self, key: &str, done: LookupDone) {
-        self.engine.lookup_refresh(&self.namespace, key, self.serializer, done);
+        self.engine
+            .lookup_refresh(&self.namespace, key, self.serializer, self.memory_ttl, done);
     }
 
     /// A lease at once and for this process alone: the remote tier is not asked, and gets nothing of what is loaded. The
@@ -129,9 +149,22 @@ impl Space {
     /// Answers a lease with the loaded value.
     pub fn fill(&self, lease: LeaseId, write: Write<'_>, done: FillDone) {
         match self.check_value(&write) {
-            Ok(()) => self.engine.fill(lease, write.clamped(), done),
+            Ok(()) => self.engine.fill(lease, write.clamped(), self.memory_ttl, done),
             Err(error) => {
-                self.engine.release(lease, true);
+                self.engine.release(lease, true, 0);
+                done(Err(error));
+            }
+        }
+    }
+
+    /// Answers a lease with the old value that came with it, for another life. Without tags it keeps its own.
+    pub fn renew(&self, lease: LeaseId, lifetime: Lifetime, tags: &[&str], done: FillDone) {
+        match check_tags(tags) {
+            Ok(()) => self
+                .engine
+                .renew(lease, lifetime.clamped(), self.memory_ttl, tags, done),
+            Err(error) => {
+                self.engine.release(lease, true, 0);
                 done(Err(error));
             }
         }
@@ -139,13 +172,21 @@ impl Space {
 
     /// Answers a lease without a value.
     pub fn release(&self, lease: LeaseId, failed: bool) {
-        self.engine.release(lease, failed);
+        self.engine.release(lease, failed, 0);
+    }
+
+    /// Answers a lease without a value because the loader failed: for so many milliseconds whoever has an old value of this
+    /// key takes that, in this process, and nobody loads.
+    pub fn back_off(&self, lease: LeaseId, backoff: u64) {
+        self.engine.release(lease, true, backoff);
     }
 
     /// Stores a value in every tier.
     pub fn set(&self, key: &str, write: Write<'_>, done: WriteDone) {
         match self.check_key(key).and_then(|()| self.check_value(&write)) {
-            Ok(()) => self.engine.set(&self.namespace, key, write.clamped(), done),
+            Ok(()) => self
+                .engine
+                .set(&self.namespace, key, write.clamped(), self.memory_ttl, done),
             Err(error) => done(Err(error)),
         }
     }

@@ -10,7 +10,7 @@ use crate::engine::raised::{Raised, Rule, TagOptions, soft_clear_field, soft_fie
 use crate::engine::recovery::Missed;
 use crate::engine::tags::Verdict;
 use crate::engine::{Engine, with_memory_key};
-use crate::entry::{Entry, Lifetime, LoadTime, Stamp};
+use crate::entry::{Entry, Lifetime, Stamp};
 use crate::error::Result;
 use crate::event::{Change, KeyChange};
 use crate::key::RemoteKey;
@@ -19,26 +19,23 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 impl Engine {
-    pub(super) fn set(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, write: Write<'_>, done: WriteDone) {
+    pub(super) fn set(
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
+        key: &str,
+        write: Write<'_>,
+        memory_ttl: Option<u64>,
+        done: WriteDone,
+    ) {
         let tags = namespace.tag_set(&self.table, write.tags);
         let slot = self.table.key_slot(namespace.id, key);
-        let now = self.clock.now();
-        let mut entry = Entry {
-            payload: write.payload.into(),
-            serializer: write.serializer,
-            ttl: write.lifetime.ttl,
-            grace: write.lifetime.grace,
-            load_time: LoadTime::UNKNOWN,
-            fresh_until: now.after(write.lifetime.ttl),
-            gone_at: now.after(write.lifetime.ttl).after(write.lifetime.grace),
-            stamp: Stamp {
-                generation: 0,
-                namespace: namespace.generation(),
-                tags: self.tags.count(),
-                softened: namespace.softened(),
-            },
-            tags,
+        let stamp = Stamp {
+            generation: 0,
+            namespace: namespace.generation(),
+            tags: self.tags.count(),
+            softened: namespace.softened(),
         };
+        let mut entry = write.entry(self.clock.now(), memory_ttl, stamp, tags);
         let born = *self.last_state.lock();
         let sealed = self.seal_for(&RemoteKey::new(&namespace.full_path, key), &entry, write.lifetime, born);
         let guard = self.table.lock(slot);
@@ -144,25 +141,30 @@ impl Engine {
             request,
             KeyChange::Expire,
             done,
-            |engine, memory_key| {
-                // Under the slot's lock: what is hidden now may have been passed by whoever looks for it.
-                let entry = engine.memory.remove(memory_key).filter(|_| !namespace.purges.hide(key));
-                let Some(entry) = entry else { return false };
-                let now = engine.clock.now();
-                let fresh = entry.is_fresh(now);
-                if fresh && entry.grace > 0 {
-                    engine.memory.insert(
-                        memory_key,
-                        Entry {
-                            fresh_until: now,
-                            gone_at: now.after(entry.grace),
-                            ..entry
-                        },
-                    );
-                }
-                fresh
-            },
+            |engine, memory_key| engine.expire_held(namespace, key, memory_key),
         );
+    }
+
+    /// Leaves of what is held its grace; whether it was fresh. Under the slot's lock: what is hidden now may have been passed
+    /// by whoever looks for it.
+    fn expire_held(&self, namespace: &Namespace, key: &str, memory_key: &[u8]) -> bool {
+        let entry = self.memory.remove(memory_key).filter(|_| !namespace.purges.hide(key));
+        let Some(entry) = entry else { return false };
+        let now = self.clock.now();
+        let fresh = entry.is_fresh(now);
+        if let Some(left) = entry.expired(now) {
+            self.memory.insert(memory_key, left);
+        }
+        fresh
+    }
+
+    /// An expiry has failed, or nobody knows: what a read that was queued behind it may have brought back is stale, too.
+    pub(super) fn expire_again(&self, namespace: &Namespace, key: &str) {
+        let guard = self.table.lock(self.table.key_slot(namespace.id, key));
+        with_memory_key(namespace, key, |memory_key| {
+            self.expire_held(namespace, key, memory_key)
+        });
+        guard.bump();
     }
 
     /// The funnel of one key: memory, bump, remote, in this order and under the key's slot.

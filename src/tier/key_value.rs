@@ -4,7 +4,7 @@
 //! cluster), and the namespace state is read, changed and written back (two processes that invalidate tags in the same
 //! moment may lose one of the two; Redis does it in one step).
 
-use crate::codec::envelope::GRACE_OFFSET;
+use crate::codec::envelope::grace_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{RemoteKey, state_name};
 use crate::random::Random;
@@ -221,7 +221,10 @@ impl<S: KeyValueStore> KeyValue<S> {
                 unless_value,
                 ..
             } => {
-                if *unless_value && let Some(stored) = self.one(KeyValueItem::Get(key.value_name())).await? {
+                if *unless_value
+                    && let Some(stored) = self.one(KeyValueItem::Get(key.value_name())).await?
+                    && stored.is_fresh()
+                {
                     return Ok(RemoteReply::Value(Some(stored)));
                 }
                 // The engine asks once a process: an older holder is one whose load nobody joins any more.
@@ -256,11 +259,7 @@ impl<S: KeyValueStore> KeyValue<S> {
         let Some(stored) = self.one(KeyValueItem::Get(key.value_name())).await? else {
             return Ok(false);
         };
-        let grace = stored
-            .envelope
-            .get(GRACE_OFFSET..GRACE_OFFSET + 8)
-            .and_then(|bytes| bytes.try_into().ok());
-        match grace.map_or(0, u64::from_le_bytes) {
+        match grace_of(&stored.envelope) {
             0 => self.one(KeyValueItem::Delete(key.value_name())).await.map(|_| true),
             grace if stored.life.is_none_or(|life| life > grace) => self
                 .one(KeyValueItem::Set(key.value_name(), stored.envelope, Some(grace)))

@@ -15,6 +15,7 @@ pub use none::{NoMemory, NoRemote};
 #[cfg(feature = "redis")]
 pub use redis::Redis;
 
+use crate::codec::envelope::grace_of;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::event::LogId;
@@ -112,7 +113,7 @@ pub enum RemoteRequest {
         /// Where.
         key: RemoteKey,
     },
-    /// Takes the lease, if nobody has it. → `Granted`, `Held`, or `Value(Some)` when `unless_value` and there is one.
+    /// Takes the lease, if nobody has it. → `Granted`, `Held`, or `Value(Some)` when `unless_value` and there is a fresh one.
     Lease {
         /// Where.
         key: RemoteKey,
@@ -120,7 +121,7 @@ pub enum RemoteRequest {
         token: Token,
         /// Life of the lease when it is not renewed.
         life: u64,
-        /// A value makes the lease unnecessary.
+        /// A fresh value makes the lease unnecessary.
         unless_value: bool,
     },
     /// Takes a lock that somebody asked for by name, if nobody else has it. → `Locked` or `Held`
@@ -254,6 +255,13 @@ pub struct Stored {
     pub envelope: Bytes,
     /// `None` = without end.
     pub life: Option<u64>,
+}
+
+impl Stored {
+    /// Whether more of its life is left than its grace.
+    pub fn is_fresh(&self) -> bool {
+        self.life.is_none_or(|life| life > grace_of(&self.envelope))
+    }
 }
 
 /// Incarnation, counter and floors of a root namespace. An incarnation of 0 is "no remote state".

@@ -68,11 +68,16 @@ if redis.call('HGET', KEYS[1], 'i') == ARGV[2] then
 end
 return redis.call('HMGET', KEYS[1], 'i', 'c')";
 
-/// Keys: value, lease. Arguments: token, life, 1 unless there is a value. Returns the value with its life, 1 for granted, else
-/// the holder's token.
+/// Keys: value, lease. Arguments: token, life, 1 unless there is a fresh value, offset of the grace in an envelope. Returns
+/// the value with its life, 1 for granted, else the holder's token. In one step: who sees the value stale and the lease free
+/// is not behind a fill.
 const LEASE: &str = "
 local value = ARGV[3] == '1' and redis.call('GET', KEYS[1])
-if value then return {value, redis.call('PTTL', KEYS[1])} end
+if value then
+  local life = redis.call('PTTL', KEYS[1])
+  local bytes = string.sub(value, ARGV[4] + 1, ARGV[4] + 8)
+  if life < 0 or #bytes < 8 or life > struct.unpack('<I8', bytes) then return {value, life} end
+end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 return redis.call('GET', KEYS[2])";
 
@@ -280,7 +285,8 @@ impl Redis {
                 unless_value,
             } => {
                 let mut command = script(LEASE, key);
-                command.arg(token.to_string()).arg(life).arg(u8::from(*unless_value));
+                command.arg(token.to_string()).arg(life);
+                command.arg(u8::from(*unless_value)).arg(GRACE_OFFSET);
                 vec![command]
             }
             RemoteRequest::TakeOver { key, from, token, life } => {

@@ -357,6 +357,11 @@ async fn a_lease_is_unnecessary_where_there_is_a_value() {
             matches!(ask(&tier, lease(&key("k"), 1, false)).await, RemoteReply::Granted),
             "{name}: he insists"
         );
+        done(&tier, write(&key("stale"), b"1", 60_000, Some(59_000))).await;
+        assert!(
+            matches!(ask(&tier, lease(&key("stale"), 1, true)).await, RemoteReply::Granted),
+            "{name}: only its grace is left"
+        );
     }
 }
 

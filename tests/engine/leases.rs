@@ -518,7 +518,7 @@ async fn a_refresh_is_joined_by_those_who_miss_meanwhile() {
     let world = World::new();
     for cache in [world.join().await.0, world.alone(Cache::builder())] {
         cache.set("k", &1).await.unwrap();
-        let Lookup::Load(lease, _) = answer(|done| space(&cache).lookup_refresh("k", done)).await else {
+        let Lookup::Stale(_, Some((lease, _))) = answer(|done| space(&cache).lookup_refresh("k", done)).await else {
             panic!("a lease");
         };
         let second = answer(|done| space(&cache).lookup_refresh("k", done)).await;

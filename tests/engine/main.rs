@@ -24,5 +24,6 @@ mod redis_hostile;
 mod redis_sentinel;
 mod redis_shared;
 mod redis_warnings;
+mod renewal;
 mod tag_options;
 mod times;

@@ -2,6 +2,7 @@
 
 use crate::layout::{FAR, HEADER, INLINE, Status, flag, word};
 use turbocache::engine::{Capture, Found, LeaseId};
+use turbocache::entry::LoadTime;
 use turbocache::payload::Payload;
 
 /// The bytes of an answer. Engine values are shared, not copied, until they are written.
@@ -36,6 +37,7 @@ pub struct Answer {
     pub fresh_for: i64,
     pub gone_in: u64,
     pub ttl: u64,
+    pub load_time: LoadTime,
     pub error_code: u32,
     pub lease: Option<LeaseId>,
     pub tag_words: Vec<(u32, u32)>,
@@ -54,6 +56,7 @@ impl Answer {
             fresh_for: 0,
             gone_in: 0,
             ttl: 0,
+            load_time: LoadTime::UNKNOWN,
             error_code: 0,
             lease: None,
             tag_words: Vec::new(),
@@ -78,6 +81,7 @@ impl Answer {
             fresh_for: found.fresh_for,
             gone_in: found.gone_in,
             ttl: found.entry.ttl,
+            load_time: found.entry.load_time,
             tag_words: found.tag_words,
             value: Value::Shared(found.entry.payload),
             ..Self::new(request_id, status)
@@ -120,6 +124,7 @@ impl Answer {
         words[word::LEASE] = lease as u32;
         words[word::LEASE + 1] = (lease >> 32) as u32;
         words[word::TAG_NAME_BYTES] = self.tag_names.len() as u32;
+        words[word::LOAD_TIME] = self.load_time.millis() as u32;
         let (header, rest) = out.split_at_mut(HEADER);
         for (place, word) in header.chunks_exact_mut(4).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());

@@ -133,6 +133,8 @@ fn looked_up(id: u32, lookup: Lookup) -> Answer {
         Lookup::Stale(found, Some((lease, capture))) => {
             // What the host keeps after its load belongs to the load's capture, not to the old value's.
             Answer {
+                // Fresh, when it is to be reloaded ahead of time.
+                status: Status::Stale,
                 lease: Some(lease),
                 capture: Some(capture),
                 ..Answer::found(id, found)

@@ -27,6 +27,7 @@ pub mod word {
     /// A float64 in two words.
     pub const LEASE: usize = 12;
     pub const TAG_NAME_BYTES: usize = 14;
+    pub const LOAD_TIME: usize = 15;
 }
 
 /// Kinds of a completion.

@@ -26,6 +26,7 @@ mod op {
     pub const DELETE_PATTERN: u32 = 12;
     pub const LOCK: u32 = 13;
     pub const UNLOCK: u32 = 14;
+    pub const RENEW: u32 = 15;
 }
 
 const REFRESH: u32 = 1;
@@ -44,6 +45,7 @@ struct Request<'a> {
     flags: u32,
     lifetime: Lifetime,
     lease: LeaseId,
+    memory_ttl: Option<u64>,
     key: &'a str,
     value: &'a [u8],
     tags: Vec<&'a str>,
@@ -80,6 +82,7 @@ fn read(bytes: &[u8]) -> Option<(Request<'_>, &[u8])> {
             grace: millis(float(40)),
         },
         lease: LeaseId(float(48) as u64),
+        memory_ttl: own_millis(float(56)),
         key: std::str::from_utf8(key).ok()?,
         value,
         tags: read_tags(tags)?,
@@ -105,7 +108,14 @@ fn millis(time: f64) -> u64 {
     }
 }
 
+/// Negative: the ttl is that of all tiers.
+fn own_millis(time: f64) -> Option<u64> {
+    (time >= 0.0).then(|| millis(time))
+}
+
 fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
+    let with_own_ttl = request.memory_ttl.map(|ttl| space.with_memory_ttl(Some(ttl)));
+    let space = with_own_ttl.as_ref().unwrap_or(space);
     let (answers, id) = (Arc::clone(host), request.id);
     let write = Write {
         payload: request.value,
@@ -155,9 +165,22 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
                 Box::new(move |outcome| answers.push(filled(id, outcome))),
             );
         }
+        op::RENEW => {
+            host.forget_lease(request.lease);
+            space.renew(
+                request.lease,
+                request.lifetime,
+                &request.tags,
+                Box::new(move |outcome| answers.push(filled(id, outcome))),
+            );
+        }
         op::RELEASE => {
             host.forget_lease(request.lease);
-            space.release(request.lease, request.flags & FAILED != 0);
+            let failed = request.flags & FAILED != 0;
+            match request.lifetime.ttl {
+                backoff if failed && backoff > 0 && backoff < FOREVER => space.back_off(request.lease, backoff),
+                _ => space.release(request.lease, failed),
+            }
         }
         _ => answers.push(failed(id, &Error::new(ErrorKind::Argument, "unknown request"))),
     }

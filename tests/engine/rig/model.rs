@@ -248,7 +248,7 @@ impl Data {
                 life,
                 unless_value,
             } => match self.stored(key, now) {
-                Some(stored) if *unless_value => RemoteReply::Value(Some(stored)),
+                Some(stored) if *unless_value && stored.is_fresh() => RemoteReply::Value(Some(stored)),
                 _ => self.take(key, None, *token, now.after(*life)),
             },
             RemoteRequest::TakeOver { key, from, token, life } => self.take(key, Some(*from), *token, now.after(*life)),

@@ -1,0 +1,11 @@
+/** What a caller of a load asked for. */
+import type { Loader } from '../../index';
+import type { EntryFreshness } from './freshness';
+import type { TtlRule } from './ttl-rule';
+
+export interface LoadRequest {
+  readonly key: string;
+  readonly loader: Loader<unknown>;
+  readonly entry: EntryFreshness;
+  readonly ttlRule: TtlRule;
+}
