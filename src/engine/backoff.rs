@@ -17,8 +17,11 @@ const MOST: usize = 10_000;
 pub struct Backoffs {
     /// Most engines never have one.
     any: AtomicBool,
-    by_key: Mutex<HashMap<Box<[u8]>, (Capture, Millis)>>,
+    by_key: Mutex<HashMap<Box<[u8]>, Failed>>,
 }
+
+/// The load that failed, and until when nobody tries again.
+type Failed = (Capture, Millis);
 
 impl Backoffs {
     /// A load that began at this capture has failed; nobody shall try until then.

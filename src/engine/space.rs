@@ -47,7 +47,7 @@ impl Space {
     #[must_use]
     pub fn with_memory_ttl(&self, memory_ttl: Option<u64>) -> Self {
         Self {
-            memory_ttl: memory_ttl.map(|ttl| ttl.min(FOREVER)),
+            memory_ttl,
             ..self.clone()
         }
     }
