@@ -43,6 +43,14 @@ const FEATURES: [feature: string, missing: string, program: string][] = [
      const boot = () => start({ providers: [TurboCacheHealthIndicator] });`,
   ],
   [
+    'a DataLoader',
+    'dataloader',
+    `import { CacheManager } from 'turbocache-js';
+     import { TurboCacheLoader } from 'turbocache-js/graphql';
+     const options = { key: (id) => 'author:' + id, load: async (ids) => ids };
+     const boot = () => start({ providers: [{ provide: 'loader', inject: [CacheManager], useFactory: (cache) => new TurboCacheLoader(cache, options) }] });`,
+  ],
+  [
     'a rule for an event',
     '@nestjs/event-emitter',
     `import { TurboCacheEventsModule } from 'turbocache-js/events';

@@ -1,4 +1,4 @@
-import { Inject, Injectable, Module } from '@nestjs/common';
+import { type DynamicModule, Inject, Injectable, Module } from '@nestjs/common';
 import { type Cache, CacheManager, ConfigurationError } from 'turbocache-js';
 import {
   getCacheToken,
@@ -196,9 +196,42 @@ describe('forFeature', () => {
     expect(await failure(start({ imports: features('other') }))).toMatchObject({ code: 'E_TURBOCACHE_CLASH' });
   });
 
-  it('says which manager is missing', async () => {
-    const error = await failure(start({ imports: [TurboCacheModule.forFeature(['users'])] }));
-    expect(String(error)).toContain('TurboCacheManager(default)');
+  it('says which manager is missing, and what to write', async () => {
+    const [sessions, users] = [
+      TurboCacheModule.forRoot({ name: 'sessions' }),
+      (manager?: string) => TurboCacheModule.forFeature(['users'], manager === undefined ? {} : { manager }),
+    ];
+    const expected = (imports: DynamicModule[]) =>
+      failure(start({ imports })).then((error) => {
+        expect(error).toBeInstanceOf(ConfigurationError);
+        expect(error).toMatchObject({ code: 'E_TURBOCACHE_OPTION', option: 'manager', details: { cache: 'users' } });
+        return (error as ConfigurationError).expected;
+      });
+    expect(await expected([users()])).toBe('TurboCacheModule.forRoot() in the application');
+    expect(await expected([users(), sessions])).toBe(
+      "TurboCacheModule.forRoot() in the application, or { manager: 'sessions' }",
+    );
+    expect(await expected([sessions, users('sesions')])).toBe(
+      "TurboCacheModule.forRoot({ name: 'sesions' }) in the application, or { manager: 'sessions' }",
+    );
+  });
+
+  it('leaves the first word to a manager that could not be made', async () => {
+    const noConfig = () => Promise.reject(new Error('no configuration'));
+    const imports = [TurboCacheModule.forFeature(['users']), TurboCacheModule.forRootAsync({ useFactory: noConfig })];
+    expect(await failure(start({ imports }))).toEqual(new Error('no configuration'));
+    const wrong = TurboCacheModule.forRoot({ ttl: -1 });
+    expect(await failure(start({ imports: [imports[0]!, wrong] }))).toMatchObject({ option: 'ttl' });
+  });
+
+  it('knows a manager that is named "default" from the default one', async () => {
+    const imports = [TurboCacheModule.forRoot(), TurboCacheModule.forRoot({ name: 'default' })];
+    const app = await start({
+      imports: [...imports, TurboCacheModule.forFeature(['users', 'cities'], { manager: 'default' })],
+      providers: [Users],
+    });
+    expect(app.get(Users).users.namespacePath).toMatch(/^default/);
+    expect(app.get(CacheManager).namespacePath).not.toMatch(/^default/);
   });
 });
 

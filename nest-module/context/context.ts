@@ -6,7 +6,7 @@
  * process slower: by about 0.1 µs on Node 20.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { TurboCacheError } from '../client';
+import { InvalidArgumentError, TurboCacheError } from '../client';
 import { Memo } from './memo';
 
 /** Names of your own are as good as these. */
@@ -76,7 +76,12 @@ export interface TurboCacheContextAccess {
 }
 
 export const TurboCacheContext: TurboCacheContextAccess = Object.freeze({
-  run: <T>(values: TurboCacheContextValues, body: () => T): T => runIn(new OpenContext(values, currentContext()), body),
+  run<T>(values: TurboCacheContextValues, body: () => T): T {
+    const given: unknown = values;
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) throw notRun('values', given, VALUES);
+    if (typeof body !== 'function') throw notRun('body', body, 'a function');
+    return runIn(new OpenContext(values, currentContext()), body);
+  },
   get: <T>(name: keyof TurboCacheContextValues): T | undefined => currentContext()?.get(String(name)) as T | undefined,
   set(name: keyof TurboCacheContextValues, value: unknown): void {
     const context = currentContext();
@@ -89,6 +94,16 @@ export const TurboCacheContext: TurboCacheContextAccess = Object.freeze({
     return currentContext() !== undefined;
   },
 });
+
+const VALUES = "an object of values by name, e.g. { tenant: 'acme' }";
+
+function notRun(option: string, got: unknown, expected: string): InvalidArgumentError {
+  return new InvalidArgumentError(
+    'E_TURBOCACHE_ARGUMENT',
+    `TurboCacheContext.run(): ${option} is ${got === null ? 'null' : typeof got}; expected ${expected}.`,
+    { option, got, expected },
+  );
+}
 
 function closed(name: string): TurboCacheError {
   const expected = 'TurboCacheContextModule, or TurboCacheContext.run() around the call';

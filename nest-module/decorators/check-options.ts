@@ -101,12 +101,7 @@ export const FRESHNESS = [
 ] as const satisfies OptionName[];
 
 export function checkOptions(options: unknown, allowed: readonly OptionName[], place: Place): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw decoratorError(place, `its argument is ${options === null ? 'null' : typeof options}`, {
-      got: options,
-      expected: 'a key template or an object of options',
-    });
-  }
+  checkIsObject(options, place, 'a key template or an object of options');
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     if (!(allowed as readonly string[]).includes(name)) throw unknownOption(name, allowed, place);
@@ -119,6 +114,17 @@ export function checkOptions(options: unknown, allowed: readonly OptionName[], p
       });
     }
   }
+}
+
+/** Before anything is read from it. */
+export function checkIsObject(
+  options: unknown,
+  place: Place,
+  expected = 'an object of options',
+): asserts options is object {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return;
+  const what = options === null ? 'null' : Array.isArray(options) ? 'a list' : typeof options;
+  throw decoratorError(place, `its argument is ${what}`, { got: options, expected });
 }
 
 function unknownOption(name: string, allowed: readonly string[], place: Place): Error {

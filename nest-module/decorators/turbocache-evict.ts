@@ -12,7 +12,7 @@ import { decorateMethod, type DecoratorFor, type Target } from '../method/decora
 import type { Returns } from '../method/returns';
 import { keyIn, reportFailure, type Scope, ScopeFinder } from '../method/scope';
 import type { Advice } from '../method/wrapper';
-import { checkOptions } from './check-options';
+import { checkIsObject, checkOptions } from './check-options';
 import { declaredKey, keyFor } from './declared-key';
 import type { TurboCacheEvictOptions } from './options';
 import { decoratorError, type Site } from './site';
@@ -31,6 +31,7 @@ export function TurboCacheEvict<R extends Returns = 'promise'>(
     decorator: '@TurboCacheEvict',
     options: given,
     compile(site, target) {
+      checkIsObject(given, site('before'), 'a key template or an object of options');
       const when = given.when ?? 'success';
       const place = site(when === 'success' ? 'after' : 'before');
       checkOptions(given, ['key', 'cache', 'tags', 'all', 'pattern', 'varyBy', 'when', 'condition', 'returns'], place);

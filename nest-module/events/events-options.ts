@@ -1,6 +1,7 @@
 /** Options of the module. */
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { ConfigurationError } from '../client';
+import { checkObject } from '../module/check-options';
 import { compileRule, type CompiledRule, type EvictionRule } from './rule';
 import { type ChannelSubscriber, isSubscriber } from './subscriber';
 
@@ -53,10 +54,13 @@ export interface CheckedChannels {
   readonly afterGap: 'keep' | 'clear';
 }
 
-export function checkEventsOptions(options: TurboCacheEventsOptions | undefined): CheckedEventsOptions {
-  const { events = {}, channels, ...unknown } = options ?? {};
+export function checkEventsOptions(options: TurboCacheEventsOptions): CheckedEventsOptions {
+  checkObject(WHERE, 'options', options);
+  const { events = {}, channels, ...unknown } = options;
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw wrong(name, name, '`events` or `channels`');
+  checkObject(WHERE, 'events', events);
+  if (channels !== undefined) checkObject(WHERE, 'channels', channels);
   return {
     events: new Map(Object.entries(events).map(([event, rules]) => [event, compileAll(rules, 'events', event)])),
     channels: channels === undefined ? undefined : checkChannels(channels),
@@ -70,7 +74,7 @@ function checkChannels({ subscriber, on, caches = [], afterGap = 'keep', ...unkn
     throw wrong('channels.subscriber', typeof subscriber, 'a connection of ioredis, iovalkey or redis');
   }
   if (!['keep', 'clear'].includes(afterGap)) throw wrong('channels.afterGap', afterGap, "'keep' or 'clear'");
-  const rules = Object.entries(on);
+  const rules = Object.entries(checkObject(WHERE, 'channels.on', on) as ChannelRules['on']);
   if (rules.length === 0) throw wrong('channels.on', on, 'rules for at least one channel');
   return {
     subscriber,

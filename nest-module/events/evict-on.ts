@@ -25,7 +25,12 @@ export function TurboCacheEvictOn(events: string | readonly string[], rule: stri
   const given = typeof rule === 'string' ? { key: rule } : rule;
   return (type) => {
     const names: unknown = typeof events === 'string' ? [events] : events;
-    const place: Place = { decorator: '@TurboCacheEvictOn', className: type.name, methodName: '*' };
+    const stand: unknown = type;
+    const className = typeof stand === 'function' ? type.name : (stand as object).constructor.name;
+    const place: Place = { decorator: '@TurboCacheEvictOn', className, methodName: '*' };
+    if (typeof stand !== 'function') {
+      throw decoratorError(place, 'it does not stand on a class', { expected: 'a provider or controller' });
+    }
     if (
       !Array.isArray(names) ||
       names.length === 0 ||

@@ -1,4 +1,5 @@
 /** `@TurboCacheField`: a field resolver whose value belongs to its parent. */
+import { checkIsObject } from '../decorators/check-options';
 import type { TurboCacheOptions } from '../decorators/options';
 import { decoratorError, type Place } from '../decorators/site';
 import { TurboCache } from '../decorators/turbocache';
@@ -7,7 +8,7 @@ import { ARGS, CONTEXT, nestParameters, PARENT } from '../key/nest-parameters';
 import { follow } from '../key/path';
 import type { CallContext } from '../method/call';
 import type { TurboCacheMethodDecorator } from '../method/decorate';
-import { placeOf } from '../method/place';
+import { methodIn, placeOf } from '../method/place';
 
 export interface TurboCacheFieldOptions extends Omit<TurboCacheOptions, 'key' | 'returns'> {
   /** Path to what tells parents of the type apart. @default 'id' */
@@ -24,9 +25,12 @@ export interface TurboCacheFieldOptions extends Omit<TurboCacheOptions, 'key' | 
  * of the parent, the context itself and the info are never part of it. Stands below or above `@ResolveField()`.
  */
 export function TurboCacheField(options: TurboCacheFieldOptions = {}): TurboCacheMethodDecorator {
-  const { id = 'id', context, ...rest } = options;
   return (prototype, method, descriptor) => {
     const place = placeOf('@TurboCacheField', prototype, method);
+    methodIn(descriptor, prototype, place);
+    checkIsObject(options, place);
+    const { id = 'id', context, ...rest } = options;
+    if (context !== undefined && typeof context !== 'function') throw notSelecting(context, place);
     const parameters = nestParameters(prototype, method);
     const at = (kind: number): number | undefined => parameters.find((each) => each.kind === kind)?.index;
     const [parent, contextAt] = [at(PARENT), at(CONTEXT)];
@@ -62,6 +66,11 @@ function missing(place: Place, decorator: string, option?: string): Error {
     ...(option === undefined ? {} : { option }),
     expected: `a parameter with ${decorator}`,
   });
+}
+
+function notSelecting(got: unknown, place: Place): Error {
+  const expected = 'a function of the GraphQL context, e.g. (context) => context.locale';
+  return decoratorError(place, 'not a function', { option: 'context', got, expected });
 }
 
 function undecided(place: Place): Error {

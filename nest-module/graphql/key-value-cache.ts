@@ -1,5 +1,6 @@
 /** Apollo Server's `KeyValueCache` (persisted queries, response cache, data sources) on a cache of this package. */
 import { InvalidArgumentError, type Cache } from '../client';
+import { checkCache } from '../module/check-options';
 import { limitKey } from '../key/limit';
 
 export interface KeyValueSetOptions {
@@ -18,7 +19,9 @@ const LONGEST_KEY = 512;
  * Give it a cache of its own: Apollo's keys are Apollo's.
  */
 export class TurboCacheKeyValueCache {
-  constructor(private readonly cache: Cache) {}
+  constructor(private readonly cache: Cache) {
+    checkCache('TurboCacheKeyValueCache', cache);
+  }
 
   get(key: string): Promise<string | undefined> {
     return this.cache.get<string>(limitKey(key, LONGEST_KEY));

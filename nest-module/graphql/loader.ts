@@ -1,6 +1,8 @@
 /** DataLoaders on the cache: one for each GraphQL context, backed by one read of the cache and one load of what it lacks. */
 import type { Cache, EntryOptions } from '../client';
-import { InvalidArgumentError } from '../client';
+import { ConfigurationError } from '../client';
+import { CHECKS, FRESHNESS, type OptionName } from '../decorators/check-options';
+import { checkCache, checkObject } from '../module/check-options';
 import { loadPeer } from '../peer/load-peer';
 
 /** The part of a DataLoader that resolvers use. */
@@ -38,9 +40,13 @@ export class TurboCacheLoader<Id, Value> {
   readonly #loaders = new WeakMap<object, ContextLoader<Id, Value>>();
 
   constructor(cache: Cache, options: TurboCacheLoaderOptions<Id, Value>) {
+    checkCache('TurboCacheLoader', cache);
+    checkObject('TurboCacheLoader', 'options', options);
     const { key, load, maxBatchSize, ...entry } = options;
     checkFunction('key', key);
     checkFunction('load', load);
+    checkBatchSize(maxBatchSize);
+    checkEntry(entry);
     this.#cache = cache;
     this.#options = options;
     this.#entry = entry;
@@ -98,11 +104,30 @@ export class TurboCacheLoader<Id, Value> {
 }
 
 function checkFunction(option: string, got: unknown): void {
-  if (typeof got === 'function') return;
-  const expected = 'a function of ids';
-  throw new InvalidArgumentError(
-    'E_TURBOCACHE_ARGUMENT',
-    `TurboCacheLoader: option "${option}": got ${typeof got}; expected ${expected}.`,
+  if (typeof got !== 'function') throw wrong(option, got, 'a function of ids');
+}
+
+function checkBatchSize(got: unknown): void {
+  if (got === undefined || (Number.isInteger(got) && (got as number) > 0)) return;
+  throw wrong('maxBatchSize', got, 'a whole number above 0');
+}
+
+/** Now: a query would take it for a failure of the cache, and go on without one. */
+function checkEntry(entry: object): void {
+  const known: readonly string[] = [...FRESHNESS, 'tags'];
+  for (const [name, value] of Object.entries(entry)) {
+    if (!known.includes(name)) throw wrong(name, value, `one of key, load, maxBatchSize, ${known.join(', ')}`);
+    const { accepts, expected } = CHECKS[name as OptionName];
+    // A decorator takes functions of the call; here there is none.
+    if (value !== undefined && (typeof value === 'function' || !accepts(value))) throw wrong(name, value, expected);
+  }
+}
+
+function wrong(option: string, got: unknown, expected: string): Error {
+  const what = typeof got === 'number' || typeof got === 'string' ? JSON.stringify(got) : typeof got;
+  return new ConfigurationError(
+    'E_TURBOCACHE_OPTION',
+    `TurboCacheLoader: option "${option}": got ${what}; expected ${expected}.`,
     { option, got, expected },
   );
 }

@@ -79,12 +79,15 @@ export function checkFeatures(features: unknown, options: unknown): void {
 export function checkBinding(instance: unknown, cache: unknown, options: unknown): void {
   const isObject = (typeof instance === 'object' && instance !== null) || typeof instance === 'function';
   if (!isObject) throw wrongOption('bindCache', 'instance', instance, 'the object whose methods are decorated');
-  if (typeof (cache as { getOrSet?: unknown } | null | undefined)?.getOrSet !== 'function') {
-    throw wrongOption('bindCache', 'cache', cache, 'a CacheManager or one of its caches');
-  }
+  checkCache('bindCache', cache);
   const given = checkObject('bindCache', 'options', options);
   checkNames('bindCache', given, ['onError', 'hashKeysAbove']);
   checkOwnOptions(given, 'bindCache');
+}
+
+export function checkCache(place: string, cache: unknown): void {
+  if (typeof (cache as { getOrSet?: unknown } | null | undefined)?.getOrSet === 'function') return;
+  throw wrongOption(place, 'cache', cache, 'a CacheManager or one of its caches');
 }
 
 export function checkName(place: string, name: unknown, option = 'name'): void {
@@ -92,7 +95,7 @@ export function checkName(place: string, name: unknown, option = 'name'): void {
   throw wrongOption(place, option, name, 'a text with at least one character');
 }
 
-function checkObject(place: string, option: string, value: unknown): Record<string, unknown> {
+export function checkObject(place: string, option: string, value: unknown): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw wrongOption(place, option, value, 'an object');
 }

@@ -20,5 +20,10 @@ export function InjectCache(name?: string): ParameterDecorator & PropertyDecorat
 
 /** A manager under a token that the whole application sees, whether or not its module is global. */
 export function managerToken(name: string | undefined): string {
-  return `TurboCacheManager(${name ?? 'default'})`;
+  return name === undefined ? 'TurboCacheManager' : `TurboCacheManager(${name})`;
+}
+
+/** The name in such a token; `undefined` for the default manager's, and for others. */
+export function managerName(token: unknown): string | undefined {
+  return typeof token === 'string' ? /^TurboCacheManager\((.+)\)$/s.exec(token)?.[1] : undefined;
 }

@@ -1,11 +1,13 @@
 /** `TurboCacheModule`: managers by forRoot and forRootAsync, named caches by forFeature. */
 import { type DynamicModule, Module, type Provider } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import type { Cache, CacheManager } from '../client';
 import { CacheRegistry } from '../registry/cache-registry';
 import { RegistryModule } from '../registry/registry.module';
 import { askFactory, checkFeatures, checkRoot, checkRootAsync } from './check-options';
 import { MANAGER, MANAGER_EXTRAS, ManagerModule } from './manager.module';
 import type { ASYNC_OPTIONS_TYPE, FeatureCache, OPTIONS_TYPE, TurboCacheModuleExtras } from './module-options';
+import { missingManager } from './missing-manager';
 import { getCacheToken, managerToken } from './tokens';
 
 @Module({})
@@ -79,8 +81,14 @@ function featureProvider(
   const { name, ...options } = typeof feature === 'string' ? { name: feature } : feature;
   return {
     provide: getCacheToken(name) as string,
-    inject: [managerToken(manager), CacheRegistry],
-    useFactory: (owner: CacheManager, registry: CacheRegistry): Cache => {
+    // Not there is for us to say: Nest would name a token, and not what to write.
+    inject: [{ token: managerToken(manager), optional: true }, CacheRegistry, ModulesContainer],
+    useFactory: (
+      owner: CacheManager | undefined,
+      registry: CacheRegistry,
+      modules: ModulesContainer,
+    ): Cache | Promise<never> => {
+      if (owner === undefined) return missingManager(name, manager, modules);
       const cache = Object.keys(options).length > 0 ? owner.cache(name, options) : owner.cache(name);
       registry.addCache(name, cache, manager);
       return cache;

@@ -1,6 +1,7 @@
 /** Options of the module. */
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { ConfigurationError } from '../client';
+import { checkObject } from '../module/check-options';
 import { milliseconds } from '../units/duration';
 import { hasMethods, type TransactionSource } from './source';
 
@@ -43,6 +44,7 @@ const WHERE = 'TurboCacheTransactionsModule';
 const JOURNAL = ['table', 'createTable', 'owner', 'grace', 'every', 'batch'];
 
 export function checkTransactionsOptions(options: TurboCacheTransactionsOptions): CheckedTransactionsOptions {
+  checkObject(WHERE, 'options', options);
   const { source, journal = false, ...unknown } = options;
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw wrong(name, name, '`source` or `journal`');
@@ -54,6 +56,7 @@ export function checkTransactionsOptions(options: TurboCacheTransactionsOptions)
 }
 
 function checkJournal(journal: JournalOptions): NonNullable<CheckedTransactionsOptions['journal']> {
+  checkObject(WHERE, 'journal', journal);
   const unknown = Object.keys(journal).find((name) => !JOURNAL.includes(name));
   if (unknown !== undefined) throw wrong(`journal.${unknown}`, unknown, `one of ${JOURNAL.join(', ')}`);
   const { table = 'turbocache_evictions', createTable = false, owner, batch = 100 } = journal;

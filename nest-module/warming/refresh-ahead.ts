@@ -1,4 +1,5 @@
 /** `@TurboCacheRefreshAhead`: what a method is asked most is loaded again before it is old. */
+import { checkIsObject } from '../decorators/check-options';
 import { decoratorError, type Place } from '../decorators/site';
 import { methodIn, placeOf } from '../method/place';
 import { rememberRenewal, renewalOf, type Renew } from '../method/renewal';
@@ -51,6 +52,7 @@ export function TurboCacheRefreshAhead(options: TurboCacheRefreshAheadOptions = 
   return (prototype, key, descriptor) => {
     const place = placeOf('@TurboCacheRefreshAhead', prototype, key);
     const method = methodIn(descriptor, prototype, place);
+    checkIsObject(options, place);
     const renew = renewalOf(method);
     if (renew === undefined) {
       throw decoratorError(place, 'it does not stand directly above @TurboCache', {

@@ -1,4 +1,5 @@
 /** `@TurboCacheWarm`: when a method is called ahead of its callers, and with which arguments. */
+import { checkIsObject } from '../decorators/check-options';
 import { decoratorError, type Place } from '../decorators/site';
 import { methodIn, placeOf } from '../method/place';
 import { requireModule } from '../peer/require-module';
@@ -68,6 +69,7 @@ export function TurboCacheWarm(options: TurboCacheWarmOptions = {}): MethodDecor
   return (prototype, key, descriptor) => {
     const place = placeOf('@TurboCacheWarm', prototype, key);
     methodIn(descriptor, prototype, place);
+    checkIsObject(options, place);
     const triggers = check(options, place);
     const { blocking = false, limit = '30s' } = options;
     const blockFor = blocking ? milliseconds(limit, 'limit', `@TurboCacheWarm on ${place.className}`) : 0;

@@ -1,6 +1,7 @@
 /** Options of the module. */
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { ConfigurationError } from '../client';
+import { checkObject } from '../module/check-options';
 import type { WarmProgress } from './run';
 
 export interface TurboCacheWarmingOptions {
@@ -34,8 +35,8 @@ const KINDS = {
   now: 'function',
 };
 
-export function checkWarmingOptions(options: TurboCacheWarmingOptions | undefined): CheckedWarmingOptions {
-  const given = options ?? {};
+export function checkWarmingOptions(given: TurboCacheWarmingOptions): CheckedWarmingOptions {
+  checkObject('TurboCacheWarmingModule', 'options', given);
   for (const [name, value] of Object.entries(given)) {
     const kind = (KINDS as Readonly<Record<string, string>>)[name];
     if (kind === undefined) throw wrong(name, value, `one of ${Object.keys(KINDS).join(', ')}`);
