@@ -10,7 +10,7 @@ use crate::engine::outbox::{BatchState, Done};
 use crate::error::{Error, Result};
 use crate::event::{Change, Frame, LogId, Message, Stream};
 use crate::pattern::Pattern;
-use crate::tier::{LOG_PAGE, RemoteReply, RemoteRequest, RemoteState};
+use crate::tier::{LOG_PAGE, RemoteReply, RemoteRequest};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -24,7 +24,7 @@ pub(super) const ASK: u64 = 400;
 /// housekeeping less than a second.
 const PATIENCE: u64 = 450;
 /// While the remote tier answers and the bus cannot be heard, others change things and nobody tells: what is held is dropped
-/// so often.
+/// so often. Where it has not answered since the last time, nothing can have come from it.
 const UNHEARD: u64 = 850;
 const NEVER: u64 = u64::MAX;
 
@@ -41,6 +41,8 @@ pub(super) struct Inbound {
     asked: AtomicU64,
     /// When everything was dropped because of it, or [`NEVER`].
     dropped: AtomicU64,
+    /// The remote tier has answered something since.
+    answered: AtomicBool,
     /// Incarnation of the remote tier when everything was known last.
     pub(super) incarnation: AtomicU64,
     /// It is being found out what the remote tier has lost.
@@ -68,6 +70,7 @@ impl Default for Inbound {
             reading: AtomicBool::new(false),
             asked: AtomicU64::new(NEVER),
             dropped: AtomicU64::new(NEVER),
+            answered: AtomicBool::new(false),
             incarnation: AtomicU64::new(0),
             auditing: AtomicBool::new(false),
         }
@@ -91,6 +94,15 @@ impl Inbound {
 
     fn set_log(&self, log: Log) {
         self.log.store(log as u8, Ordering::SeqCst);
+    }
+
+    /// The remote tier has answered. Called before anything of the answer is kept: what is kept of it later was captured
+    /// before the next drop, which refuses it, or is known to that.
+    pub fn remote_answered(&self) {
+        // Mostly it is set: then the line of the cache is not written.
+        if !self.answered.load(Ordering::SeqCst) {
+            self.answered.store(true, Ordering::SeqCst);
+        }
     }
 
     /// Everything up to the last question is known.
@@ -200,9 +212,7 @@ impl Engine {
     }
 
     fn apply(self: &Arc<Self>, change: Change) {
-        if change.is_invalidation() {
-            self.counters.events_received.add();
-        }
+        let counts = change.is_invalidation();
         match change {
             Change::Key { path, key, .. } => {
                 // A namespace that nobody here has opened holds nothing.
@@ -220,6 +230,10 @@ impl Engine {
             Change::Pattern { path, pattern } => self.purge_as_told(&path, &pattern),
             Change::Tags { fields } => self.apply_raised(&fields),
             Change::Clear { path } => self.drop_held(&path),
+        }
+        // Behind it: who sees the number sees the change, too.
+        if counts {
+            self.counters.events_received.add();
         }
     }
 
@@ -371,10 +385,10 @@ impl Engine {
             return;
         }
         let dropped = inbound.dropped.load(Ordering::SeqCst);
-        // Where the remote tier does not answer, nothing can have come from it since.
-        let again = self.outbox.state() == RemoteState::Up && now.since(Millis(dropped)) >= UNHEARD;
+        let again = now.since(Millis(dropped)) >= UNHEARD && inbound.answered.load(Ordering::SeqCst);
         if dropped == NEVER || again {
             inbound.dropped.store(now.0, Ordering::SeqCst);
+            inbound.answered.store(false, Ordering::SeqCst);
             self.drop_unheard();
         }
     }

@@ -177,7 +177,8 @@ impl Engine {
                 token,
                 life: lease::TTL,
                 // Since the remote read somebody may have stored a value.
-                unless_value: !load.insist,
+                // Asked again, what was old then may have been replaced.
+                unless_value: !std::mem::take(&mut load.insist),
             }
         };
         // Before the lease: whoever finds it looks for its owner.

@@ -287,6 +287,9 @@ impl Engine {
 
     /// Remembers the newest namespace state for writes that cannot wait for it.
     fn saw_state(&self, state: &BatchState) {
+        if state.incarnation != 0 {
+            self.inbound.remote_answered();
+        }
         self.saw_incarnation(state.incarnation, state.counter);
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use turbocache::bus::Heard;
 use turbocache::event::{Change, Frame, KeyChange, Stream};
+use turbocache::tier::RemoteRequest;
 use turbocache::{Cache, WriteOptions};
 
 /// Puts `k` into the memory of the cache, from the remote tier.
@@ -184,6 +185,36 @@ async fn a_remote_tier_that_does_not_answer_costs_what_is_held_within_a_second()
     assert!(passed >= 450, "{passed} ms");
     held.release();
     eventually("B is sure again", async || b.engine().hears_bus()).await;
+}
+
+#[tokio::test]
+async fn what_was_read_between_two_silences_is_not_trusted_in_the_second() {
+    let world = World::new();
+    let [(a, _), (b, remote)] = pair(&world).await;
+    // The log has not caught up when the lines fall silent again.
+    let _held = remote.hold(|request| matches!(request, RemoteRequest::ReadLog { .. }));
+    in_time(&world, "B does not trust it", || b.peek::<u8>("k").is_none()).await;
+    hold(&b, "k").await;
+    remote.look_down();
+    world.bus.lose(1);
+    a.delete("k").await.unwrap();
+    in_time(&world, "B does not trust it again", || b.peek::<u8>("k").is_none()).await;
+}
+
+#[tokio::test]
+async fn what_is_loaded_while_nothing_answers_is_dropped_once_only() {
+    let world = World::new();
+    let [_, (b, remote)] = pair(&world).await;
+    remote.fail();
+    remote.look_down();
+    in_time(&world, "B does not trust it", || b.peek::<u8>("k").is_none()).await;
+    let load = || async { Ok::<_, std::io::Error>(2u8) };
+    assert_eq!(b.get_or_load("k", load).await.unwrap(), 2);
+    let dropped = drops(&b);
+    let begin = world.now();
+    in_time(&world, "time has passed", || world.now().since(begin) >= 3_000).await;
+    assert_eq!(b.peek::<u8>("k"), Some(2));
+    assert_eq!(drops(&b), dropped);
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ pub struct FakeRemote {
     lie: Mutex<Option<Lie>>,
     instead: Mutex<Option<Instead>>,
     failing: AtomicBool,
+    down: AtomicBool,
     pub batches: AtomicU64,
 }
 
@@ -60,6 +61,7 @@ impl FakeRemote {
             lie: Mutex::default(),
             instead: Mutex::default(),
             failing: AtomicBool::new(false),
+            down: AtomicBool::new(false),
             batches: AtomicU64::new(0),
         }
     }
@@ -97,6 +99,11 @@ impl FakeRemote {
     /// From now on it does again.
     pub fn heal(&self) {
         self.failing.store(false, Ordering::SeqCst);
+    }
+
+    /// From now on it says that it does not answer, as behind an open breaker.
+    pub fn look_down(&self) {
+        self.down.store(true, Ordering::SeqCst);
     }
 
     async fn run(&self, batch: Vec<RemoteRequest>) -> Replies {
@@ -141,7 +148,11 @@ impl RemoteTier for FakeRemote {
     }
 
     fn state(&self) -> RemoteState {
-        RemoteState::Up
+        if self.down.load(Ordering::SeqCst) {
+            RemoteState::Down
+        } else {
+            RemoteState::Up
+        }
     }
 }
 
