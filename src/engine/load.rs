@@ -164,13 +164,18 @@ impl Engine {
         }
     }
 
-    /// Asks for the remote lease of a load, if that still stands where the caller saw it.
+    /// Asks for the remote lease of a load, if that still stands where the caller saw it. Where there is no remote tier there
+    /// is nobody to ask, and no lease to give back and to tell of.
     pub(super) fn ask_lease(self: &Arc<Self>, id: LeaseId, from: Phase) {
         let token = self.new_token();
         let request = {
             let mut table = self.loads.table.lock();
             let Some(load) = table.at(id, from) else { return };
             load.phase = Phase::Asking;
+            if !self.outbox.is_remote() {
+                drop(table);
+                return self.lead(id, None);
+            }
             load.asked = Some(token);
             RemoteRequest::Lease {
                 key: load.remote_key(),
