@@ -16,7 +16,7 @@ import { Flag, Op, ReadStatus, RequestFlag, Status, Word } from './native';
 import { checkCacheOptions, type CacheSettings } from './options';
 import { checkPattern, checkPatternOptions, deletedIn, PatternReply } from './pattern';
 import { clearFlags, tagFlags } from './reach';
-import { Reply } from './reply';
+import { ManyReads, Reply } from './reply';
 import type { Request } from './request-ring';
 import { closedError } from './session';
 import { SHORTCUTS, Shortcuts } from './shortcuts';
@@ -92,8 +92,12 @@ export class NamespaceCache implements Cache {
     }
   }
 
-  async set<T>(key: string, value: T, options?: Public.EntryOptions): Promise<void> {
-    await this.#send(this.#setRequest(key, value, options), undefined);
+  set<T>(key: string, value: T, options?: Public.EntryOptions): Promise<void> {
+    try {
+      return this.#send(this.#setRequest(key, value, options), undefined);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   async delete(key: string): Promise<boolean> {
@@ -115,7 +119,19 @@ export class NamespaceCache implements Cache {
   async getMany<T = unknown>(keys: readonly string[]): Promise<(T | undefined)[]> {
     checkList('keys', keys);
     for (const key of keys) this.#check(key);
-    return Promise.all(keys.map((key) => this.get<T>(key)));
+    const asked = keys.slice();
+    const values = asked.map((): T | undefined => undefined);
+    return new Promise((resolve, reject) => {
+      const read = (answer: Answer, index: number): T | undefined =>
+        this.#receive(asked[index]!, answer) as T | undefined;
+      const reads = new ManyReads(values, read, this.#tiers.watch, resolve, reject);
+      for (const [index, key] of asked.entries()) {
+        const value = this.#near(key);
+        if (value !== undefined) values[index] = value as T;
+        else if (this.#tiers.hasRemote) this.#tiers.session.send(this.#getRequest(key), reads.waitFor(index));
+      }
+      reads.arrived();
+    });
   }
 
   async setMany<T>(entries: readonly Public.SetManyEntry<T>[]): Promise<void> {
@@ -276,16 +292,27 @@ export class NamespaceCache implements Cache {
     return new NamespaceCache(this.#spaces, root, joinPath(this.#space.path, escapeName('name', name)), settings);
   }
 
+  /** From the memory of this process. */
+  #near(key: string): unknown {
+    const node = this.#space.findHot(key);
+    if (node !== undefined) return node.kept.take();
+    return this.#tiers.hasMemory ? this.#readMemory(key) : undefined;
+  }
+
   #getBelow<T>(key: string): Promise<T | undefined> {
     this.#check(key);
     const value = this.#tiers.hasMemory ? this.#readMemory(key) : undefined;
     if (value !== undefined || !this.#tiers.hasRemote) return Promise.resolve(value as T | undefined);
+    return this.#send(this.#getRequest(key), undefined, (answer) => this.#receive(key, answer) as T | undefined);
+  }
+
+  #getRequest(key: string): Request {
     const flags = this.#tiers.hasHot ? 0 : RequestFlag.Unkept;
-    return this.#send(
-      { op: Op.Get, namespaceId: this.#space.id, key, flags, memoryTtl: this.#memoryTtl },
-      undefined,
-      (answer) => (answer.status === Status.Hit ? (this.#space.receive(key, answer) as T | undefined) : undefined),
-    );
+    return { op: Op.Get, namespaceId: this.#space.id, key, flags, memoryTtl: this.#memoryTtl };
+  }
+
+  #receive(key: string, answer: Answer): unknown {
+    return answer.status === Status.Hit ? this.#space.receive(key, answer) : undefined;
   }
 
   #readMemory(key: string): unknown {

@@ -36,7 +36,8 @@ export function encode(codec: Codec, key: string, value: unknown, maxBytes: numb
       expected: `a value that ${codec.name} can encode`,
     });
   }
-  const bytes = byteLength(encoded);
+  // No UTF-16 unit needs more than three bytes, so that nearly every value is known to fit without counting.
+  const bytes = encoded.length * 3 <= maxBytes ? 0 : byteLength(encoded);
   if (bytes > maxBytes) {
     const message = `The value of key '${key}' has ${bytes} bytes as ${codec.name}; expected at most ${maxBytes} (maxValueBytes).`;
     throw new LimitError('E_TURBOCACHE_VALUE_TOO_LARGE', message, {

@@ -11,7 +11,7 @@ use crate::tier::{
     NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, ScanCursor, Stored, Token,
     is_list, rules,
 };
-use crate::transport::redis::{Answers, Batch, Cmd, Link, Read, ReadAnswer, Value, cmd};
+use crate::transport::redis::{Answers, Batch, Cmd, Link, Put, Read, ReadAnswer, Value, cmd};
 use bytes::Bytes;
 use log::Log;
 use std::future::{Future, poll_fn};
@@ -175,11 +175,14 @@ impl Redis {
 
     async fn execute_all(&self, batch: Vec<RemoteRequest>) -> Replies {
         let mut commands = self.link.batch(batch.len() + 1);
-        for run in batch.chunk_by(|before, after| is_read(before) && is_read(after)) {
+        for run in batch.chunk_by(together) {
             match run {
                 [RemoteRequest::Scan(scan)] => commands.add_at(scan.cursor.node, scan_command(scan)),
                 [RemoteRequest::RemoveMany { keys }] => {
                     commands.unlink(keys.iter().map(|key| [key.lease_name(), key.value_name()]));
+                }
+                [RemoteRequest::Write { .. }, ..] => {
+                    commands.put(run.iter().filter_map(put).collect::<Vec<_>>().into_iter())
                 }
                 [request] if !is_read(request) => commands.add(self.commands(request)),
                 reads => commands.read(reads.iter().filter_map(read)),
@@ -190,8 +193,14 @@ impl Redis {
             Err(error) => return batch.iter().map(|_| Err(error.clone())).collect(),
         };
         let mut replies = Vec::with_capacity(batch.len());
-        for run in batch.chunk_by(|before, after| is_read(before) && is_read(after)) {
+        for run in batch.chunk_by(together) {
             let request = match run {
+                [RemoteRequest::Write { .. }, ..] => {
+                    answers.put(run.len(), |written| {
+                        replies.push(written.map(|()| RemoteReply::Done(true)))
+                    });
+                    continue;
+                }
                 [request] if !is_read(request) => request,
                 reads => {
                     read_replies(reads, &mut answers, &mut replies);
@@ -265,17 +274,9 @@ impl Redis {
             // These are no requests about one key: the batch has ways of its own for them.
             RemoteRequest::Read { .. }
             | RemoteRequest::ReadBytes { .. }
+            | RemoteRequest::Write { .. }
             | RemoteRequest::RemoveMany { .. }
             | RemoteRequest::Scan(_) => Vec::new(),
-            // The lease goes first: a fill between the two is overwritten, one behind them is refused.
-            RemoteRequest::Write { key, envelope, life } => {
-                let mut set = one("SET", &key.value_name());
-                set.arg(&envelope[..]);
-                if let Some(life) = life {
-                    set.arg("PX").arg((*life).max(1));
-                }
-                vec![one("DEL", &key.lease_name()), set]
-            }
             RemoteRequest::Remove { key } => vec![one("DEL", &key.lease_name()), one("UNLINK", &key.value_name())],
             RemoteRequest::Expire { key } => vec![script(EXPIRE, key).arg(GRACE_OFFSET).to_owned()],
             RemoteRequest::Lease {
@@ -344,6 +345,28 @@ fn is_read(request: &RemoteRequest) -> bool {
     matches!(request, RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. })
 }
 
+/// What is sent, and answered, as one: reads, and writes.
+fn together(before: &RemoteRequest, after: &RemoteRequest) -> bool {
+    let are_writes = matches!(
+        (before, after),
+        (RemoteRequest::Write { .. }, RemoteRequest::Write { .. })
+    );
+    are_writes || (is_read(before) && is_read(after))
+}
+
+/// The lease goes first: a fill between the two is overwritten, one behind them is refused.
+fn put(request: &RemoteRequest) -> Option<Put<'_>> {
+    let RemoteRequest::Write { key, envelope, life } = request else {
+        return None;
+    };
+    Some(Put {
+        beside: key.lease_name(),
+        name: key.value_name(),
+        bytes: envelope,
+        life: life.map(|life| life.max(1)),
+    })
+}
+
 fn scan_command(scan: &Scan) -> Cmd {
     let mut command = cmd("SCAN");
     command.arg(scan.cursor.position);
@@ -407,12 +430,9 @@ fn read_reply(request: &RemoteRequest, answers: &mut Answers, servers: u32) -> R
         RemoteRequest::RaiseRule { .. } | RemoteRequest::Abandon { .. } => Ok(RemoteReply::State(state(next()?, &[])?)),
         RemoteRequest::Read { .. }
         | RemoteRequest::ReadBytes { .. }
+        | RemoteRequest::Write { .. }
         | RemoteRequest::RemoveMany { .. }
         | RemoteRequest::Scan(_) => Err(unexpected(&Value::Nil)),
-        RemoteRequest::Write { .. } => {
-            let (lease, value) = (next(), next());
-            lease.and(value).map(|_| RemoteReply::Done(true))
-        }
         RemoteRequest::Remove { .. } => {
             let (lease, value) = (next(), next());
             lease?;

@@ -31,6 +31,18 @@ pub struct Read {
     pub life: bool,
 }
 
+/// A value to write, and what stands beside it and goes before that.
+pub struct Put<'a> {
+    /// The name of what goes.
+    pub beside: String,
+    /// The name of the value.
+    pub name: String,
+    /// The value.
+    pub bytes: &'a [u8],
+    /// Its life in milliseconds, `None` = without end.
+    pub life: Option<u64>,
+}
+
 impl Batch {
     /// For one server.
     pub(super) fn pipeline(capacity: usize) -> Self {
@@ -86,6 +98,30 @@ impl Batch {
         }
     }
 
+    /// Writes values of any keys, behind what goes before each. Their replies come from [`Answers::put`].
+    pub fn put<'a>(&mut self, puts: impl ExactSizeIterator<Item = Put<'a>>) {
+        match &mut self.0 {
+            // One DEL is cheaper than as many.
+            Form::Pipeline(pipeline, count) => {
+                let mut beside = cmd("DEL");
+                let mut sets = Vec::with_capacity(puts.len());
+                for put in puts {
+                    beside.arg(&put.beside);
+                    sets.push(put.set());
+                }
+                *count += 1 + sets.len();
+                pipeline.add_command(beside);
+                for set in sets {
+                    pipeline.add_command(set);
+                }
+            }
+            Form::Groups(groups) => groups.extend(puts.map(|put| Group {
+                commands: vec![cmd("DEL").arg(&put.beside).to_owned(), put.set()],
+                at: None,
+            })),
+        }
+    }
+
     /// Reads of any keys. Their replies come from [`Answers::read`].
     ///
     /// The lives that are wanted come before the values: should another value come between the two, it gets the life of
@@ -115,6 +151,18 @@ impl Batch {
                 }
             })),
         }
+    }
+}
+
+impl Put<'_> {
+    fn set(&self) -> Cmd {
+        // Its parts, and room for the numbers.
+        let mut set = Cmd::with_capacity(5, 32 + self.name.len() + self.bytes.len());
+        set.arg("SET").arg(&self.name).arg(self.bytes);
+        if let Some(life) = self.life {
+            set.arg("PX").arg(life);
+        }
+        set
     }
 }
 
@@ -176,6 +224,19 @@ impl Answers {
             removed = removed.and_then(|removed: u64| Ok(removed + count?));
         }
         removed
+    }
+
+    /// The answers to the next [`Batch::put`] of so many values, one after another.
+    pub fn put(&mut self, values: usize, mut take: impl FnMut(Result<()>)) {
+        let mut shared = matches!(self.0, Replies::Pipeline(_)).then(|| self.reply().map(drop));
+        for _ in 0..values {
+            let beside = match &mut shared {
+                Some(beside) => beside.clone(),
+                None => self.reply().map(drop),
+            };
+            let written = self.reply().map(drop);
+            take(beside.and(written));
+        }
     }
 
     /// The answers to the next [`Batch::read`], one after another; `lives` says for each of its reads whether the life was

@@ -8,7 +8,7 @@ mod place;
 mod refusal;
 mod sentinel;
 
-pub use batch::{Answers, Batch, Read, ReadAnswer};
+pub use batch::{Answers, Batch, Put, Read, ReadAnswer};
 pub use redis::{Cmd, Value, cmd};
 
 use crate::error::{Error, ErrorKind, Result};
