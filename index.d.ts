@@ -114,6 +114,11 @@ export interface RedisOptions {
   connectTimeout?: Duration;
   /** Deadline of every command; after it the call goes on without Redis. @default '500ms' */
   commandTimeout?: Duration;
+  /**
+   * Whether Redis is asked to tell of changes by other programs (server-assisted client-side caching, RESP3), so that they
+   * reach the memory and the hot tier at once. Without these two tiers nothing is asked. @default true
+   */
+  tracking?: boolean;
 }
 
 /** A master that Sentinels watch. */
@@ -324,6 +329,10 @@ export interface CacheStats {
     replayed: number;
     /** How often something was found to be missing. */
     gaps: number;
+    /** Whether Redis tells of changes by other programs: `off` when it was not asked to, `refused` when it does not. */
+    tracking: 'off' | 'on' | 'refused';
+    /** Keys that Redis has told of by itself, those that other processes of this cache have changed included. */
+    foreign: number;
     /** Changes that Redis has missed, and that wait to be made good when it answers again. */
     missed: number;
     /** Such changes that were made good. */

@@ -138,6 +138,10 @@ impl CacheBuilder {
             None => runtime::shared()
                 .map_err(|cause| Error::new(ErrorKind::Option, "no thread could be started").caused_by(cause))?,
         };
+        if let (None, Some(redis)) = (&self.options.memory, &mut self.options.redis) {
+            // There is nothing here that a change could make old.
+            redis.tracking = false;
+        }
         let parts = parts(&self.options, runtime)?;
         self.build_on(parts)
     }

@@ -132,6 +132,17 @@ impl RemoteKey {
     }
 }
 
+/// Path below the root, and key, of the value of this name; `None` for any other name.
+pub fn of_value_name<'a>(root: &str, name: &'a str) -> Option<(&'a str, &'a str)> {
+    let full = name.strip_prefix("tc:{")?.strip_suffix("}:v")?;
+    let rest = full.strip_prefix(root)?;
+    // A path holds no colon.
+    match rest.strip_prefix('/') {
+        Some(nested) => nested.split_once(':'),
+        None => rest.strip_prefix(':').map(|key| ("", key)),
+    }
+}
+
 /// Name of the hash that holds a root namespace's incarnation, counter and floors.
 pub fn state_name(root: &str) -> String {
     format!("tc:{{{root}}}:g")

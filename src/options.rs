@@ -93,6 +93,8 @@ pub struct RedisOptions {
     pub connect_timeout: u64,
     /// Deadline of every command, in milliseconds.
     pub command_timeout: u64,
+    /// Whether the server is asked to tell of changes by other programs (server-assisted tracking).
+    pub tracking: bool,
 }
 
 impl Default for RedisOptions {
@@ -103,6 +105,7 @@ impl Default for RedisOptions {
             sentinel: None,
             connect_timeout: 1_000,
             command_timeout: 500,
+            tracking: true,
         }
     }
 }

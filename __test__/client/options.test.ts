@@ -27,12 +27,27 @@ describe('the options of a manager', () => {
       namespace: 'shop',
       version: '2',
       memory: { maxBytes: 1 << 20, eviction: 's3-fifo' },
-      redis: { url: 'redis://h', connectTimeout: DEFAULTS.redis.connectTimeout, commandTimeout: 1_000 },
+      redis: {
+        url: 'redis://h',
+        connectTimeout: DEFAULTS.redis.connectTimeout,
+        commandTimeout: 1_000,
+        tracking: true,
+      },
       adapter: false,
       compression: DEFAULTS.compression,
       maxKeyBytes: DEFAULTS.maxKeyBytes,
       maxValueBytes: DEFAULTS.maxValueBytes,
     });
+  });
+
+  it('ask Redis for changes by others only where something could be made old', () => {
+    const trackingOf = (options: CacheManagerOptions) =>
+      makeManager({ redis: { url: 'redis://h' }, ...options }).engine.opened?.redis?.tracking;
+    expect(trackingOf({})).toBe(true);
+    expect(trackingOf({ hot: false })).toBe(true);
+    expect(trackingOf({ memory: false })).toBe(true);
+    expect(trackingOf({ hot: false, memory: false })).toBe(false);
+    expect(trackingOf({ redis: { url: 'redis://h', tracking: false } })).toBe(false);
   });
 
   it('can switch tiers off', () => {
@@ -97,6 +112,7 @@ describe('the options of a manager', () => {
     ],
     [{ redis: { url: 'redis://h', required: 1 } }, 'E_TURBOCACHE_OPTION', 'redis.required'],
     [{ redis: { url: 'redis://h', connectTimeout: 0 } }, 'E_TURBOCACHE_DURATION', 'redis.connectTimeout'],
+    [{ redis: { url: 'redis://h', tracking: 'yes' as never } }, 'E_TURBOCACHE_OPTION', 'redis.tracking'],
     [{ redis: { url: 'redis://h' }, adapter: new MemoryAdapter() }, 'E_TURBOCACHE_OPTION', 'adapter'],
     [[], 'E_TURBOCACHE_OPTION', 'options'],
     ['redis://h', 'E_TURBOCACHE_OPTION', 'options'],
@@ -108,7 +124,8 @@ describe('the options of a manager', () => {
   });
 
   it('say where Redis is in one of three ways', () => {
-    const times = { connectTimeout: DEFAULTS.redis.connectTimeout, commandTimeout: DEFAULTS.redis.commandTimeout };
+    const { connectTimeout, commandTimeout } = DEFAULTS.redis;
+    const times = { connectTimeout, commandTimeout, tracking: true };
     const redisOf = (redis: RedisOptions) => makeManager({ redis }).engine.opened?.redis;
     const nodes = ['redis://a:7000', 'redis://b:7001'];
     expect(redisOf({ cluster: nodes })).toEqual({ cluster: nodes, ...times });

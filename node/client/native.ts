@@ -51,7 +51,7 @@ export interface NativeOptions {
   namespace: string | null;
   version: string | null;
   memory: { maxBytes: number; eviction: Eviction } | null;
-  redis: (RedisPlace & { connectTimeout: number; commandTimeout: number }) | null;
+  redis: (RedisPlace & { connectTimeout: number; commandTimeout: number; tracking: boolean }) | null;
   /** A remote tier that lives in JavaScript: its batches arrive as completions of status {@link Status.Adapter}. */
   adapter: boolean;
   compression: { threshold: number; level: number } | null;

@@ -65,6 +65,7 @@ export function checkManagerOptions(input: CacheManagerOptions | undefined, defa
   const given = checkNames<CacheManagerOptions>(CONFIGURATION, '', input ?? {}, MANAGER_NAMES);
   const redis = checkRedis(given.redis, defaults.redis);
   const hot = checkHot(given.hot, defaults.hot);
+  const memory = checkMemory(given.memory, defaults.memory);
   if (given.redis !== undefined && given.adapter !== undefined) {
     refuse(CONFIGURATION, 'adapter', given.adapter, 'either redis or adapter, because there is one remote tier');
   }
@@ -72,11 +73,17 @@ export function checkManagerOptions(input: CacheManagerOptions | undefined, defa
     native: {
       namespace: checkNamespace(given.namespace),
       version: checkVersion(given.version),
-      memory: checkMemory(given.memory, defaults.memory),
+      memory,
       redis:
         redis.place === null
           ? null
-          : { ...redis.place, connectTimeout: redis.connectTimeout, commandTimeout: redis.commandTimeout },
+          : {
+              ...redis.place,
+              connectTimeout: redis.connectTimeout,
+              commandTimeout: redis.commandTimeout,
+              // Without a tier above it there is nothing that a change in Redis could make old.
+              tracking: redis.tracking && (memory !== null || hot !== null),
+            },
       adapter: given.adapter !== undefined,
       compression: checkCompression(given.compression, defaults.compression),
       maxKeyBytes:

@@ -19,6 +19,7 @@ export interface RedisSettings {
   readonly place: RedisPlace | null;
   readonly connectTimeout: number;
   readonly commandTimeout: number;
+  readonly tracking: boolean;
   readonly required: boolean;
 }
 
@@ -27,7 +28,7 @@ export interface RedisDefaults extends Omit<RedisSettings, 'place'> {
 }
 
 const PLACES = ['url', 'cluster', 'sentinel'] as const;
-const NAMES = [...PLACES, 'required', 'connectTimeout', 'commandTimeout'] as const;
+const NAMES = [...PLACES, 'required', 'connectTimeout', 'commandTimeout', 'tracking'] as const;
 const SENTINEL_NAMES = ['name', 'nodes', 'username', 'password', 'database', 'tls'] as const;
 const URL_EXPECTED = 'redis://[user:password@]host[:port][/db], or rediss://… for TLS';
 const NODE_EXPECTED = 'redis://[user:password@]host[:port], or rediss://… for TLS';
@@ -41,7 +42,7 @@ export function checkRedis(input: RedisOptions | undefined, defaults: RedisDefau
 }
 
 function timesOf(given: Partial<RedisOptions>, defaults: RedisDefaults): Omit<RedisSettings, 'place'> {
-  const { connectTimeout, commandTimeout, required } = given;
+  const { connectTimeout, commandTimeout, tracking, required } = given;
   return {
     connectTimeout:
       connectTimeout === undefined
@@ -51,6 +52,7 @@ function timesOf(given: Partial<RedisOptions>, defaults: RedisDefaults): Omit<Re
       commandTimeout === undefined
         ? defaults.commandTimeout
         : positiveDuration(CONFIGURATION, 'redis.commandTimeout', commandTimeout),
+    tracking: tracking === undefined ? defaults.tracking : boolean(CONFIGURATION, 'redis.tracking', tracking),
     required: required === undefined ? defaults.required : boolean(CONFIGURATION, 'redis.required', required),
   };
 }

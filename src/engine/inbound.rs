@@ -372,7 +372,7 @@ impl Engine {
     }
 
     /// Something was said, or may have been, that nobody here has heard: nothing that is held counts (law 4).
-    fn drop_unheard(&self) {
+    pub(super) fn drop_unheard(&self) {
         self.counters.bus_drops.add();
         self.drop_held("");
     }

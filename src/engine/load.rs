@@ -75,6 +75,9 @@ impl Engine {
                 }
                 waiter.stale = Some(Box::new(found.clone()));
             }
+            // The origin is read from here on: what was said while the remote tier was asked (that a value has just ended, for
+            // one) is older than that.
+            let capture = engine.capture_ordered(&owned, capture.slot);
             engine.join_or_load(&owned, &name, capture, answer.born, waiter);
         });
         self.read_remote(namespace, key, capture, memory_ttl, reader);
@@ -257,6 +260,18 @@ impl Engine {
             Some(stale) => Lookup::Stale(*stale, Some((id, capture))),
             None => Lookup::Load(id, capture),
         });
+    }
+
+    /// Somebody who knows nothing of leases has changed the key: what is being loaded here is from before.
+    pub(super) fn revoke_lease(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str) {
+        let held = {
+            let mut table = self.loads.table.lock();
+            let id = table.id(namespace, key);
+            id.and_then(|id| table.at(id, Phase::Leased)?.token)
+        };
+        if let Some(token) = held {
+            self.unlease(namespace, key, token);
+        }
     }
 
     /// Another process has stored the value while the lease was asked for.

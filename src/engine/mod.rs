@@ -12,6 +12,7 @@ mod backoff;
 mod delete_pattern;
 mod elsewhere;
 mod flights;
+mod foreign;
 mod hearing;
 mod housekeeping;
 mod inbound;
@@ -37,6 +38,7 @@ pub use answers::{
     Capture, CountDone, FillDone, FillOutcome, Found, LeaseId, LockDone, LockId, LockLost, Lookup, LookupDone, Peek,
     Progress, ProgressTold, ValueDone, Write, WriteDone,
 };
+pub use foreign::Tracking;
 pub use raised::TagOptions;
 pub use space::Space;
 
@@ -52,6 +54,7 @@ use crate::random::{Random, SystemRandom};
 use crate::tier::{MemoryTier, NoMemory, NoRemote, RemoteRequest, RemoteState, RemoteTier, open_memory};
 use crate::warning::{Warning, Warnings};
 use flights::Flights;
+use foreign::Watching;
 use generation::GenerationTable;
 use inbound::Inbound;
 use namespaces::{Namespace, Namespaces};
@@ -128,6 +131,7 @@ pub struct Engine {
     recovery: Arc<Recovery>,
     witness: Arc<Witness>,
     inbound: Inbound,
+    watching: Watching,
     closed: AtomicBool,
     /// Much of the memory tier has become worthless: time for a sweep.
     cleared: Arc<Notify>,
@@ -174,6 +178,7 @@ impl Engine {
             recovery,
             witness,
             inbound: Inbound::default(),
+            watching: Watching::default(),
             closed: AtomicBool::new(false),
             cleared: Arc::default(),
             ending: watch::Sender::new(false),
@@ -187,6 +192,8 @@ impl Engine {
         });
         let weak = Arc::downgrade(&engine);
         engine.outbox.open_with(move || weak.upgrade()?.opening());
+        // Before the first connection.
+        engine.start_watching();
         engine.learn_state();
         engine.start_listening();
         engine.start_recovering();

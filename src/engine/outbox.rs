@@ -12,7 +12,7 @@ use crate::engine::recovery::Recovery;
 use crate::engine::voice::{Speech, Voice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Change, LogId};
-use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier};
+use crate::tier::{Foreign, NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier};
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use parking_lot::Mutex;
@@ -200,6 +200,11 @@ impl Outbox {
     pub fn open_with(&self, opening: impl Fn() -> Option<(RemoteRequest, Done)> + Send + Sync + 'static) {
         // Set once, by the engine that owns it.
         let _ = self.queue.opening.set(Box::new(opening));
+    }
+
+    /// From now on changes by others go there, if the remote tier can tell them.
+    pub fn watch(&self, told: Arc<dyn Fn(Foreign) + Send + Sync>) {
+        self.remote.watch(told);
     }
 
     /// Whether there is a remote tier at all.

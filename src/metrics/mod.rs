@@ -47,6 +47,8 @@ pub struct Counters {
     pub events_replayed: Counter,
     /// How often something was missing that the log had to be asked for.
     pub bus_gaps: Counter,
+    /// Changes in the remote tier that it told of by itself: by other programs, and again those of other processes.
+    pub foreign_changes: Counter,
     /// Changes that the remote tier had missed, and that were made good.
     pub recovered: Counter,
     /// Changes that the remote tier had acknowledged and lost, and that were made again.

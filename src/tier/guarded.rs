@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::resilience::breaker::{Breaker, Permit, State};
-use crate::tier::{RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies};
+use crate::tier::{Foreign, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -96,6 +96,10 @@ impl<T: RemoteTier> RemoteTier for Guarded<T> {
 
     fn immediate(&self, request: &RemoteRequest) -> Option<RemoteReply> {
         self.inner.immediate(request)
+    }
+
+    fn watch(&self, told: Arc<dyn Fn(Foreign) + Send + Sync>) {
+        self.inner.watch(told);
     }
 
     fn batches_in_flight(&self) -> usize {

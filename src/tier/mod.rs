@@ -325,6 +325,29 @@ pub enum RemoteState {
     Down,
 }
 
+/// What a remote tier says by itself, of changes by anybody but this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Foreign {
+    /// From here on it tells. `again`: it had done so before, and nobody knows what was changed between.
+    Began {
+        /// See above.
+        again: bool,
+    },
+    /// It does not tell.
+    Refused,
+    /// The value of a key was changed, removed, or has ended.
+    Key {
+        /// Namespace below the root.
+        path: Box<str>,
+        /// The key.
+        key: Box<str>,
+    },
+    /// The namespace state was changed.
+    State,
+    /// Everything is gone.
+    Everything,
+}
+
 /// A store that other processes share. It executes a batch in order, in one round trip if it can.
 pub trait RemoteTier: Send + Sync + 'static {
     /// Executes the batch; exactly one reply for each request.
@@ -334,6 +357,10 @@ pub trait RemoteTier: Send + Sync + 'static {
     fn immediate(&self, _request: &RemoteRequest) -> Option<RemoteReply> {
         None
     }
+
+    /// From now on changes by others than this product go to `told`, in order with the replies, if the tier can tell them.
+    /// `told` must not block.
+    fn watch(&self, _told: Arc<dyn Fn(Foreign) + Send + Sync>) {}
 
     /// Batches that may be on their way at once without losing their order.
     fn batches_in_flight(&self) -> usize {

@@ -1,6 +1,7 @@
 //! L2 on a Redis server (7, or compatible). A batch becomes one pipeline; scripts run only where two steps must be one.
 
 mod log;
+mod watch;
 
 use crate::codec::envelope::GRACE_OFFSET;
 use crate::error::{Error, ErrorKind, Result};
@@ -8,8 +9,8 @@ use crate::key::{RemoteKey, life_name, state_name};
 use crate::options::lock;
 use crate::random::Random;
 use crate::tier::{
-    NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, ScanCursor, Stored, Token,
-    is_list, rules,
+    Foreign, NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, ScanCursor, Stored,
+    Token, is_list, rules,
 };
 use crate::transport::redis::{Answers, Batch, Cmd, Link, Put, Read, ReadAnswer, Value, cmd};
 use bytes::Bytes;
@@ -601,6 +602,10 @@ fn is_misplaced(reply: &Result<RemoteReply>) -> bool {
 impl RemoteTier for Redis {
     fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>> {
         Box::pin(self.run(batch))
+    }
+
+    fn watch(&self, told: Arc<dyn Fn(Foreign) + Send + Sync>) {
+        self.link.watch(watch::watch(&self.root, told));
     }
 
     fn batches_in_flight(&self) -> usize {

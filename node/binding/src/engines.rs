@@ -78,6 +78,13 @@ fn clash(stands: &Options, asked: &Options) -> Option<Error> {
             )
         })
         .or_else(|| {
+            let tracking = |options: &Options| match &options.redis {
+                Some(redis) if redis.tracking => "on".to_owned(),
+                _ => "off".to_owned(),
+            };
+            differs("redis.tracking", tracking(stands), tracking(asked))
+        })
+        .or_else(|| {
             differs(
                 "maxKeyBytes",
                 stands.max_key_bytes.to_string(),

@@ -33,6 +33,7 @@ struct Defaults {
 struct RedisDefaults {
     connect_timeout: u64,
     command_timeout: u64,
+    tracking: bool,
     required: bool,
     sentinel: SentinelDefaults,
 }
@@ -83,6 +84,7 @@ pub fn default_options() -> String {
         redis: RedisDefaults {
             connect_timeout: redis.connect_timeout,
             command_timeout: redis.command_timeout,
+            tracking: redis.tracking,
             required: false,
             sentinel: SentinelDefaults {
                 database: sentinel.database,

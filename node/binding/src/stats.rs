@@ -1,7 +1,7 @@
 //! Counters as JSON: `CacheStats` of `index.d.ts` without its hot tier.
 
 use serde::Serialize;
-use turbocache::engine::Engine;
+use turbocache::engine::{Engine, Tracking};
 use turbocache::tier::RemoteState;
 use turbocache::warning::{Warning, WarningKind};
 
@@ -67,6 +67,8 @@ struct Invalidations {
     replayed: u64,
     gaps: u64,
     drops: u64,
+    tracking: &'static str,
+    foreign: u64,
     missed: u64,
     recovered: u64,
     lost: u64,
@@ -107,6 +109,12 @@ pub fn json(engine: &Engine) -> String {
             replayed: counters.events_replayed.value(),
             gaps: counters.bus_gaps.value(),
             drops: counters.bus_drops.value(),
+            tracking: match engine.tracking() {
+                Tracking::Off => "off",
+                Tracking::On => "on",
+                Tracking::Refused => "refused",
+            },
+            foreign: counters.foreign_changes.value(),
             missed: engine.missed_changes() as u64,
             recovered: counters.recovered.value(),
             lost: counters.changes_lost.value(),

@@ -3,12 +3,14 @@
 mod address;
 mod batch;
 mod cluster;
+mod greeting;
 mod node;
 mod place;
 mod refusal;
 mod sentinel;
 
 pub use batch::{Answers, Batch, Put, Read, ReadAnswer};
+pub use greeting::{Push, Watch};
 pub use redis::{Cmd, Value, cmd};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -19,13 +21,13 @@ use cluster::Cluster;
 use node::Node;
 use place::Place;
 use sentinel::Sentinels;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// See the module. Cloning shares the connections.
 #[derive(Clone)]
-pub struct Link(Topology, Arc<Warnings>);
+pub struct Link(Topology, Arc<Warnings>, Arc<OnceLock<Arc<Watch>>>);
 
 #[derive(Clone)]
 enum Topology {
@@ -38,9 +40,10 @@ enum Topology {
 impl Link {
     /// Checks the addresses; connects later. What it lacks for long it tells to `warnings`.
     pub fn new(options: &RedisOptions, warnings: &Arc<Warnings>, runtime: &Handle) -> Result<Self> {
+        let watch = Arc::default();
         if let Some(urls) = &options.cluster {
-            let cluster = Cluster::start(options, urls, warnings, runtime)?;
-            return Ok(Self(Topology::Cluster(cluster), Arc::clone(warnings)));
+            let cluster = Cluster::start(options, urls, warnings, &watch, runtime)?;
+            return Ok(Self(Topology::Cluster(cluster), Arc::clone(warnings), watch));
         }
         let connect_timeout = Duration::from_millis(options.connect_timeout);
         let (place, option) = match &options.sentinel {
@@ -53,8 +56,13 @@ impl Link {
                 (Place::Fixed(Box::new(client)), "redis.url")
             }
         };
-        let node = Node::new(place, option, connect_timeout, Arc::clone(warnings));
-        Ok(Self(Topology::One(Box::new(node)), Arc::clone(warnings)))
+        let node = Node::new(place, option, connect_timeout, Arc::clone(warnings)).watched(&watch);
+        Ok(Self(Topology::One(Box::new(node)), Arc::clone(warnings), watch))
+    }
+
+    /// From the next connections on, what the servers say of changes by others goes there. Once.
+    pub fn watch(&self, watch: Watch) {
+        let _ = self.2.set(Arc::new(watch));
     }
 
     /// An empty batch for about so many commands.

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::redis::address::{Address, connection_config};
+use crate::transport::redis::greeting::{Greeting, Identity, Push, Watch, Wish, greet};
 use crate::transport::redis::place::Place;
 use crate::transport::redis::refusal::{READ_ONLY, examine, refusal};
 use crate::warning::{Warning, WarningKind, Warnings};
@@ -10,11 +11,11 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError, Value};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 /// The least time between two connections that were made because a server refused a write.
 const DEMOTION: Duration = Duration::from_millis(250);
@@ -28,6 +29,7 @@ pub struct Node {
     config: AsyncConnectionConfig,
     connect_timeout: Duration,
     warnings: Arc<Warnings>,
+    watch: Arc<OnceLock<Arc<Watch>>>,
     shared: Arc<Shared>,
 }
 
@@ -37,6 +39,10 @@ struct Open {
     number: u64,
     address: Option<Address>,
     connection: MultiplexedConnection,
+    /// How the server names it.
+    identity: Option<Identity>,
+    /// Whether it was given up: whoever waits for it waits in vain.
+    left: Arc<watch::Sender<bool>>,
 }
 
 #[derive(Default)]
@@ -46,6 +52,12 @@ struct Shared {
     unreachable: AtomicBool,
     connections: AtomicU64,
     successions: AtomicU64,
+    /// The newest connection was given up, if this says so.
+    left: parking_lot::Mutex<Option<Arc<watch::Sender<bool>>>>,
+    /// Connections that were given up, and that the server may still have.
+    given_up: parking_lot::Mutex<Vec<Identity>>,
+    /// The server has told of changes by others once.
+    tracked: AtomicBool,
     /// Where the connection before led.
     before: parking_lot::Mutex<Option<Address>>,
     /// A server refused a write a moment ago, and its connection was given up for that.
@@ -61,7 +73,17 @@ impl Node {
             config: connection_config(connect_timeout),
             connect_timeout,
             warnings,
+            watch: Arc::default(),
             shared: Arc::default(),
+        }
+    }
+
+    /// The same, and what its server says of changes by others goes where this says, once it says so.
+    #[must_use]
+    pub fn watched(self, watch: &Arc<OnceLock<Arc<Watch>>>) -> Self {
+        Self {
+            watch: Arc::clone(watch),
+            ..self
         }
     }
 
@@ -88,9 +110,10 @@ impl Node {
         self.shared.connected.load(Ordering::Relaxed)
     }
 
-    /// The next user connects anew.
+    /// The next user connects anew, and who waits for an answer gets none.
     pub fn distrust(&self) {
         self.shared.connections.fetch_add(1, Ordering::SeqCst);
+        self.shared.give_up();
     }
 
     /// Executes the pipeline: one value for each command, errors of single commands among them. A connection that had
@@ -110,7 +133,10 @@ impl Node {
             number,
             address,
             mut connection,
+            left,
+            ..
         } = self.connection().await?;
+        let mut left = left.subscribe();
         // A caller that stops waiting (its deadline) leaves the connection in doubt: replies may never come.
         let doubt = Doubt {
             shared: &self.shared,
@@ -123,7 +149,14 @@ impl Node {
         let sent = match poll_fn(|context| Poll::Ready(sending.as_mut().poll(context))).await {
             Poll::Ready(Err(cause)) if is_lost(&cause) => return Ok(Attempt::Unsent(cause)),
             Poll::Ready(sent) => sent,
-            Poll::Pending => self.place.unless_left(&address, sending).await?,
+            // All that wait for a connection fail together: before anything is answered that was sent behind them on the next.
+            Poll::Pending => tokio::select! {
+                biased;
+                sent = self.place.unless_left(&address, sending) => sent?,
+                _ = left.wait_for(|left| *left) => {
+                    return Err(Error::new(ErrorKind::Remote, "redis: the connection was given up"));
+                }
+            },
         };
         match sent {
             Ok(values) => {
@@ -188,7 +221,10 @@ impl Node {
         {
             return Ok(open.clone());
         }
-        *slot = None;
+        if let Some(before) = slot.take() {
+            before.left.send_replace(true);
+            self.shared.given_up.lock().extend(before.identity);
+        }
         let node = self.clone();
         // A task of its own: the attempt outlives the deadline of the caller who began it, else a server that takes longer
         // than that to connect to would never be connected.
@@ -199,21 +235,56 @@ impl Node {
     }
 
     async fn connect(&self, mut slot: OwnedMutexGuard<Option<Open>>) -> Result<Open> {
-        let connected = self.place.connect(&self.config, &self.warnings).await;
+        let watch = self.watch.get();
+        let wish = Wish::new(&self.config, watch);
+        let connected = self.place.connect(&wish, &self.warnings).await;
         self.shared.connected.store(connected.is_ok(), Ordering::Relaxed);
         self.shared.unreachable.store(connected.is_err(), Ordering::Relaxed);
-        let (address, connection) = connected?;
+        let (address, mut connection, pushes) = connected?;
+        let greeting = self.greet(&mut connection, watch.filter(|_| pushes)).await?;
+        if let Some(watch) = watch {
+            let again = self.shared.tracked.swap(true, Ordering::SeqCst);
+            (watch.told)(if greeting.tracks {
+                Push::Began { again }
+            } else {
+                Push::Refused
+            });
+        }
         let before = std::mem::replace(&mut *self.shared.before.lock(), address.clone());
         if before.is_some() && before != address {
             self.shared.successions.fetch_add(1, Ordering::SeqCst);
         }
+        let left = Arc::new(watch::Sender::new(false));
+        *self.shared.left.lock() = Some(Arc::clone(&left));
         let open = Open {
             number: self.shared.connections.fetch_add(1, Ordering::SeqCst) + 1,
             address,
             connection,
+            identity: greeting.identity,
+            left,
         };
         *slot = Some(open.clone());
         Ok(open)
+    }
+
+    async fn greet(&self, connection: &mut MultiplexedConnection, watch: Option<&Arc<Watch>>) -> Result<Greeting> {
+        let given_up = self.shared.given_up.lock().clone();
+        let greeting = greet(connection, watch.map(|watch| &**watch), &given_up, &self.warnings);
+        let greeting = match tokio::time::timeout(self.connect_timeout, greeting).await {
+            Ok(greeting) => greeting?,
+            Err(_) => {
+                return Err(Error::new(
+                    ErrorKind::Remote,
+                    "redis: no answer on a new connection in time",
+                ));
+            }
+        };
+        // What the server refuses to close it will refuse the next time, too.
+        self.shared
+            .given_up
+            .lock()
+            .retain(|identity| !given_up.contains(identity));
+        Ok(greeting)
     }
 
     /// A connection of its own that listens to a channel. Ends when the connection does, when it is silent to a ping, or
@@ -305,13 +376,24 @@ impl Drop for Doubt<'_> {
     fn drop(&mut self) {
         if !self.settled {
             // The next user connects anew, unless somebody already did.
-            let _ = self.shared.connections.compare_exchange(
-                self.number,
-                self.number + 1,
-                Ordering::SeqCst,
-                Ordering::SeqCst,
-            );
+            let newest = self
+                .shared
+                .connections
+                .compare_exchange(self.number, self.number + 1, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok();
+            if newest {
+                self.shared.give_up();
+            }
             self.shared.connected.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Shared {
+    /// Who waits for an answer on the newest connection gets none.
+    fn give_up(&self) {
+        if let Some(left) = &*self.left.lock() {
+            left.send_replace(true);
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::redis::address::Address;
+use crate::transport::redis::greeting::Wish;
 use crate::transport::redis::node::failed;
 use crate::transport::redis::refusal::refusal;
 use crate::transport::redis::sentinel::Sentinels;
 use crate::warning::Warnings;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ServerErrorKind, Value, cmd};
+use redis::{Client, ServerErrorKind, Value, cmd};
 use std::future::{Future, pending};
 use std::sync::Arc;
 
@@ -21,16 +22,17 @@ pub enum Place {
 }
 
 impl Place {
-    /// Connects; the address when there is more than one that it could be.
+    /// Connects; the address when there is more than one that it could be, and whether the server can push.
     pub async fn connect(
         &self,
-        config: &AsyncConnectionConfig,
+        wish: &Wish,
         warnings: &Warnings,
-    ) -> Result<(Option<Address>, MultiplexedConnection)> {
+    ) -> Result<(Option<Address>, MultiplexedConnection, bool)> {
         let sentinels = match self {
             Place::Fixed(client) => {
-                let connection = client.get_multiplexed_async_connection_with_config(config).await;
-                return Ok((None, connection.map_err(|cause| failed("unreachable", &cause))?));
+                let connected = wish.connect(client).await;
+                let (connection, pushes) = connected.map_err(|cause| failed("unreachable", &cause))?;
+                return Ok((None, connection, pushes));
             }
             Place::Master(sentinels) => sentinels,
         };
@@ -43,10 +45,10 @@ impl Place {
             let client = sentinels.client(&address)?;
             let here = Some(address);
             tokio::select! {
-                connected = connect_to_master(&client, config, warnings) => {
-                    let connection = connected?;
+                connected = connect_to_master(&client, wish, warnings) => {
+                    let (connection, pushes) = connected?;
                     here.iter().for_each(|address| sentinels.found(address));
-                    return Ok((here, connection));
+                    return Ok((here, connection, pushes));
                 }
                 // This one may be dead, and an attempt to connect to it takes long.
                 news = self.left(&here) => announced = Some(news),
@@ -107,19 +109,14 @@ impl Place {
 }
 
 /// A Sentinel that was cut off may still name the master of before, and that one may still run.
-async fn connect_to_master(
-    client: &Client,
-    config: &AsyncConnectionConfig,
-    warnings: &Warnings,
-) -> Result<MultiplexedConnection> {
+async fn connect_to_master(client: &Client, wish: &Wish, warnings: &Warnings) -> Result<(MultiplexedConnection, bool)> {
     let lost = |cause| failed("unreachable", &cause);
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(config)
-        .await
-        .map_err(lost)?;
+    let (mut connection, pushes) = wish.connect(client).await.map_err(lost)?;
     let role = cmd("ROLE").query_async::<Value>(&mut connection).await;
     match role {
-        Ok(Value::Array(role)) if role.first() == Some(&Value::BulkString(b"master".to_vec())) => Ok(connection),
+        Ok(Value::Array(role)) if role.first() == Some(&Value::BulkString(b"master".to_vec())) => {
+            Ok((connection, pushes))
+        }
         Ok(_) => Err(Error::new(
             ErrorKind::Remote,
             "redis: the Sentinels name a server that is no master",
@@ -129,7 +126,7 @@ async fn connect_to_master(
             if let Some(warning) = refusal("role", &cause) {
                 warnings.raise(warning);
             }
-            Ok(connection)
+            Ok((connection, pushes))
         }
         Err(cause) => Err(lost(cause)),
     }

@@ -15,13 +15,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::RedisOptions;
 use crate::transport::redis::address::{Access, Address, parse};
 use crate::transport::redis::batch::Group;
+use crate::transport::redis::greeting::Watch;
 use crate::transport::redis::node::Node;
 use crate::transport::redis::place::Place;
 use crate::warning::Warnings;
 use redis::Value;
 use router::{Router, Status};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -55,6 +56,8 @@ pub struct Nodes {
     connect_timeout: Duration,
     /// What the nodes lack.
     pub warnings: Arc<Warnings>,
+    /// Who wants to know of changes by others.
+    pub watch: Arc<OnceLock<Arc<Watch>>>,
 }
 
 impl Nodes {
@@ -71,12 +74,19 @@ impl Nodes {
 
 impl Cluster {
     /// Checks the addresses, and begins to look for the nodes.
-    pub fn start(options: &RedisOptions, urls: &[String], warnings: &Arc<Warnings>, runtime: &Handle) -> Result<Self> {
+    pub fn start(
+        options: &RedisOptions,
+        urls: &[String],
+        warnings: &Arc<Warnings>,
+        watch: &Arc<OnceLock<Arc<Watch>>>,
+        runtime: &Handle,
+    ) -> Result<Self> {
         let (seeds, access) = seeds(urls)?;
         let nodes = Nodes {
             access,
             connect_timeout: Duration::from_millis(options.connect_timeout),
             warnings: Arc::clone(warnings),
+            watch: Arc::clone(watch),
         };
         let seeds: Arc<[Address]> = seeds.into();
         let (router, incoming) = mpsc::unbounded_channel();

@@ -278,6 +278,8 @@ impl Router {
             return Ok(node.clone());
         }
         let node = self.nodes.at(self.routes.lanes().address(lane))?;
+        // Only here: values come over no other connection.
+        let node = node.watched(&self.nodes.watch);
         self.lanes.insert(lane, node.clone());
         Ok(node)
     }

@@ -1,0 +1,101 @@
+//! What the remote tier says by itself (server-assisted tracking): keys that somebody has changed who does not speak on the bus.
+//! Applied where it is heard, before the reply behind it (law 3).
+
+use crate::engine::Engine;
+use crate::engine::outbox::BatchState;
+use crate::error::Result;
+use crate::tier::{Foreign, RemoteReply, RemoteRequest};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+/// Whether changes by others than this product are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tracking {
+    /// Nobody was asked to tell, or there is nobody.
+    Off = 0,
+    /// They are.
+    On = 1,
+    /// The server was asked, and does not tell.
+    Refused = 2,
+}
+
+/// What is known of it.
+#[derive(Default)]
+pub(super) struct Watching {
+    tracking: AtomicU8,
+    /// The namespace state is being asked for.
+    learning: AtomicBool,
+}
+
+impl Engine {
+    /// Whether changes in the remote tier by others than this product are noticed.
+    pub fn tracking(&self) -> Tracking {
+        match self.watching.tracking.load(Ordering::SeqCst) {
+            1 => Tracking::On,
+            2 => Tracking::Refused,
+            _ => Tracking::Off,
+        }
+    }
+
+    /// Without a tier above the remote one there is nothing to drop.
+    pub(super) fn start_watching(self: &Arc<Self>) {
+        if self.options.redis.as_ref().is_some_and(|redis| !redis.tracking) {
+            return;
+        }
+        let engine = Arc::downgrade(self);
+        self.outbox.watch(Arc::new(move |foreign| {
+            if let Some(engine) = engine.upgrade() {
+                engine.changed_by_others(&foreign);
+            }
+        }));
+    }
+
+    fn changed_by_others(self: &Arc<Self>, foreign: &Foreign) {
+        match foreign {
+            Foreign::Began { again } => {
+                self.watching.tracking.store(Tracking::On as u8, Ordering::SeqCst);
+                if *again {
+                    // What others did while the connection was lost is unknown (law 4).
+                    self.drop_unheard();
+                }
+            }
+            Foreign::Refused => {
+                let before = self.watching.tracking.swap(Tracking::Refused as u8, Ordering::SeqCst);
+                if before == Tracking::On as u8 {
+                    self.drop_unheard();
+                }
+            }
+            Foreign::Key { path, key } => {
+                self.counters.foreign_changes.add();
+                if let Some(namespace) = self.namespaces.find(path) {
+                    self.drop_key(&namespace, key);
+                    self.revoke_lease(&namespace, key);
+                    self.wake_waiters(&namespace, key);
+                }
+            }
+            Foreign::State => self.learn_state_once(),
+            Foreign::Everything => {
+                self.counters.foreign_changes.add();
+                self.drop_unheard();
+                self.learn_state_once();
+            }
+        }
+    }
+
+    /// Asks for the namespace state, unless somebody has just done so.
+    fn learn_state_once(self: &Arc<Self>) {
+        if self.watching.learning.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let engine = Arc::clone(self);
+        let done = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {
+            engine.watching.learning.store(false, Ordering::SeqCst);
+            if let Ok(RemoteReply::State(state)) = reply {
+                engine.saw_incarnation(state.incarnation, state.counter);
+            }
+        });
+        self.outbox
+            .push(RemoteRequest::State { fields: Vec::new() }, None, done)
+            .run();
+    }
+}
