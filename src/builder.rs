@@ -89,6 +89,15 @@ impl CacheBuilder {
         self
     }
 
+    /// Redis is not asked to tell of changes by other programs. To be called behind the one that says where Redis is.
+    #[must_use]
+    pub fn without_tracking(mut self) -> Self {
+        if let Some(redis) = &mut self.options.redis {
+            redis.tracking = false;
+        }
+        self
+    }
+
     /// Compression in the remote tier, `None` to switch it off.
     #[must_use]
     pub fn compression(mut self, compression: Option<CompressionOptions>) -> Self {

@@ -126,6 +126,11 @@ impl RemoteKey {
         format!("tc:{{{}}}:f", self.full)
     }
 
+    /// Name under which a new value stands while a transaction writes it: `tc:{<path>:<key>}:n`.
+    pub fn aside_name(&self) -> String {
+        format!("tc:{{{}}}:n", self.full)
+    }
+
     /// XXH3-128 of the full key: what an envelope must carry to be believed.
     pub fn digest(&self) -> u128 {
         xxh3_128(self.full.as_bytes())
@@ -146,6 +151,11 @@ pub fn of_value_name<'a>(root: &str, name: &'a str) -> Option<(&'a str, &'a str)
 /// Name of the hash that holds a root namespace's incarnation, counter and floors.
 pub fn state_name(root: &str) -> String {
     format!("tc:{{{root}}}:g")
+}
+
+/// A name under which nothing is ever stored.
+pub fn nothing_name(root: &str) -> String {
+    format!("tc:{{{root}}}:n")
 }
 
 /// Name of the stream that holds what was told last.

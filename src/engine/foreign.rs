@@ -2,9 +2,11 @@
 //! Applied where it is heard, before the reply behind it (law 3).
 
 use crate::engine::Engine;
+use crate::engine::load_table::{Load, Phase};
+use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::BatchState;
 use crate::error::Result;
-use crate::tier::{Foreign, RemoteReply, RemoteRequest};
+use crate::tier::{Foreign, RemoteReply, RemoteRequest, Token};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
@@ -23,6 +25,8 @@ pub enum Tracking {
 #[derive(Default)]
 pub(super) struct Watching {
     tracking: AtomicU8,
+    /// What this process stores is told as if somebody else had done it.
+    tells_own: AtomicBool,
     /// The namespace state is being asked for.
     learning: AtomicBool,
 }
@@ -51,25 +55,29 @@ impl Engine {
     }
 
     fn changed_by_others(self: &Arc<Self>, foreign: &Foreign) {
+        let now = |tracking: Tracking| self.watching.tracking.swap(tracking as u8, Ordering::SeqCst);
         match foreign {
-            Foreign::Began { again } => {
-                self.watching.tracking.store(Tracking::On as u8, Ordering::SeqCst);
+            Foreign::Began { again, tells_own } => {
+                self.watching.tells_own.store(*tells_own, Ordering::SeqCst);
+                now(Tracking::On);
                 if *again {
                     // What others did while the connection was lost is unknown (law 4).
                     self.drop_unheard();
+                    self.overtake_all();
                 }
             }
+            Foreign::Lost => self.drop_unheard(),
             Foreign::Refused => {
-                let before = self.watching.tracking.swap(Tracking::Refused as u8, Ordering::SeqCst);
-                if before == Tracking::On as u8 {
+                if now(Tracking::Refused) == Tracking::On as u8 {
                     self.drop_unheard();
+                    self.overtake_all();
                 }
             }
             Foreign::Key { path, key } => {
                 self.counters.foreign_changes.add();
                 if let Some(namespace) = self.namespaces.find(path) {
                     self.drop_key(&namespace, key);
-                    self.revoke_lease(&namespace, key);
+                    self.overtake(&namespace, key);
                     self.wake_waiters(&namespace, key);
                 }
             }
@@ -79,6 +87,33 @@ impl Engine {
                 self.drop_unheard();
                 self.learn_state_once();
             }
+        }
+    }
+
+    /// Whoever changed the key knows nothing of leases: what is being loaded here is from before, and is not to be stored
+    /// (law 2).
+    fn overtake(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str) {
+        // Where one's own writes are told, too, this may be the value that is on its way.
+        let surely = !self.watching.tells_own.load(Ordering::SeqCst);
+        let token = {
+            let mut table = self.loads.table.lock();
+            let load = table.id(namespace, key).and_then(|id| table.get_mut(id));
+            load.and_then(|load| overtaken(load, surely))
+        };
+        if let Some(token) = token {
+            self.unlease(namespace, key, token);
+        }
+    }
+
+    fn overtake_all(self: &Arc<Self>) {
+        let mut leased = Vec::new();
+        for load in self.loads.table.lock().iter_mut() {
+            if let Some(token) = overtaken(load, true) {
+                leased.push((Arc::clone(&load.namespace), load.key.clone(), token));
+            }
+        }
+        for (namespace, key, token) in leased {
+            self.unlease(&namespace, &key, token);
         }
     }
 
@@ -98,4 +133,10 @@ impl Engine {
             .push(RemoteRequest::State { fields: Vec::new() }, None, done)
             .run();
     }
+}
+
+/// Marks a load whose value is on its way; the lease of one that is not so far, to be given back.
+fn overtaken(load: &mut Load, surely: bool) -> Option<Token> {
+    load.overtaken |= surely && load.phase == Phase::Filling;
+    load.token.filter(|_| load.phase == Phase::Leased)
 }

@@ -75,9 +75,6 @@ impl Engine {
                 }
                 waiter.stale = Some(Box::new(found.clone()));
             }
-            // The origin is read from here on: what was said while the remote tier was asked (that a value has just ended, for
-            // one) is older than that.
-            let capture = engine.capture_ordered(&owned, capture.slot);
             engine.join_or_load(&owned, &name, capture, answer.born, waiter);
         });
         self.read_remote(namespace, key, capture, memory_ttl, reader);
@@ -171,6 +168,7 @@ impl Engine {
     /// is nobody to ask, and no lease to give back and to tell of.
     pub(super) fn ask_lease(self: &Arc<Self>, id: LeaseId, from: Phase) {
         let token = self.new_token();
+        let Some(capture) = self.capture_again(id) else { return };
         let request = {
             let mut table = self.loads.table.lock();
             let Some(load) = table.at(id, from) else { return };
@@ -180,6 +178,8 @@ impl Engine {
                 return self.lead(id, None);
             }
             load.asked = Some(token);
+            // A value may be found instead, from now on.
+            load.capture = capture;
             RemoteRequest::Lease {
                 key: load.remote_key(),
                 token,
@@ -221,6 +221,12 @@ impl Engine {
         self.outbox.push(request, Some(&namespace), done).run();
     }
 
+    /// The origin of a load has not been read yet: what was invalidated up to now concerns it no more.
+    fn capture_again(&self, id: LeaseId) -> Option<Capture> {
+        let (namespace, key) = self.loads.named(id)?;
+        Some(self.capture_ordered(&namespace, self.table.key_slot(namespace.id, &key)))
+    }
+
     pub(super) fn new_token(&self) -> Token {
         Token {
             owner: self.voice.sender(),
@@ -241,7 +247,8 @@ impl Engine {
     /// Hands the lease to the first waiter. Without a token the others of the cluster are not kept waiting, and what he
     /// loads stays in this process.
     pub(super) fn lead(self: &Arc<Self>, id: LeaseId, token: Option<Token>) {
-        let (waiter, capture) = {
+        let Some(capture) = self.capture_again(id) else { return };
+        let waiter = {
             let mut table = self.loads.table.lock();
             // Waiters only leave together with their load, or here.
             let Some(load) = table.at(id, Phase::Asking) else {
@@ -253,6 +260,7 @@ impl Engine {
             load.renewed = self.clock.now();
             load.led = self.clock.now();
             load.stale = waiter.stale.as_ref().map(|stale| stale.entry.clone());
+            load.capture = load.capture.renewed(later);
             (waiter, load.capture)
         };
         self.counters.loads_started.add();
@@ -260,18 +268,6 @@ impl Engine {
             Some(stale) => Lookup::Stale(*stale, Some((id, capture))),
             None => Lookup::Load(id, capture),
         });
-    }
-
-    /// Somebody who knows nothing of leases has changed the key: what is being loaded here is from before.
-    pub(super) fn revoke_lease(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str) {
-        let held = {
-            let mut table = self.loads.table.lock();
-            let id = table.id(namespace, key);
-            id.and_then(|id| table.at(id, Phase::Leased)?.token)
-        };
-        if let Some(token) = held {
-            self.unlease(namespace, key, token);
-        }
     }
 
     /// Another process has stored the value while the lease was asked for.
@@ -408,8 +404,10 @@ impl Engine {
             keepable,
         });
         let found = Found { keepable, ..found };
-        // Whether or not this process may keep it: others judge for themselves.
-        if kept && self.outbox.is_remote() && load.as_ref().is_some_and(|load| load.token.is_some()) {
+        if kept && load.as_ref().is_some_and(|load| load.overtaken) {
+            self.delete(&namespace, &key, Box::new(|_| ()));
+        } else if kept && self.outbox.is_remote() && load.as_ref().is_some_and(|load| load.token.is_some()) {
+            // Whether or not this process may keep it: others judge for themselves.
             let path = namespace.path.clone();
             self.outbox.tell(Change::Filled { path, key }, Box::new(|_, _| ()));
         }
@@ -507,7 +505,7 @@ impl Engine {
     }
 
     /// Gives a remote lease back, and wakes those who wait for it.
-    fn unlease(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, token: Token) {
+    pub(super) fn unlease(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, token: Token) {
         let request = RemoteRequest::Unlease {
             key: RemoteKey::new(&namespace.full_path, key),
             token,

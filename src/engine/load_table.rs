@@ -63,6 +63,8 @@ pub struct Load {
     pub stale: Option<Entry>,
     /// When its loader began.
     pub led: Millis,
+    /// Somebody changed the key in the remote tier while the value was on its way there: it may stand over the change.
+    pub overtaken: bool,
     /// Where it stands.
     pub phase: Phase,
     /// How often another process had the lease.
@@ -95,6 +97,7 @@ impl Load {
             insist: false,
             stale: None,
             led,
+            overtaken: false,
             phase: Phase::Leased,
             polls: 0,
             waiters: VecDeque::new(),
@@ -173,6 +176,11 @@ impl Table {
     /// The load of this name.
     pub fn get(&self, id: LeaseId) -> Option<&Load> {
         self.loads.get(&id)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, id: LeaseId) -> Option<&mut Load> {
+        self.loads.get_mut(&id)
     }
 
     /// The load of this name, if it stands there.

@@ -328,11 +328,15 @@ pub enum RemoteState {
 /// What a remote tier says by itself, of changes by anybody but this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Foreign {
-    /// From here on it tells. `again`: it had done so before, and nobody knows what was changed between.
+    /// From here on it tells.
     Began {
-        /// See above.
+        /// It had done so before, and nobody knows what was changed between.
         again: bool,
+        /// It may tell of what this process has stored, too.
+        tells_own: bool,
     },
+    /// From here on it does not tell, until it begins again.
+    Lost,
     /// It does not tell.
     Refused,
     /// The value of a key was changed, removed, or has ended.

@@ -175,6 +175,7 @@ impl Redis {
     }
 
     async fn execute_all(&self, batch: Vec<RemoteRequest>) -> Replies {
+        let aside = self.link.writes_aside();
         let mut commands = self.link.batch(batch.len() + 1);
         for run in batch.chunk_by(together) {
             match run {
@@ -185,7 +186,7 @@ impl Redis {
                 [RemoteRequest::Write { .. }, ..] => {
                     commands.put(run.iter().filter_map(put).collect::<Vec<_>>().into_iter())
                 }
-                [request] if !is_read(request) => commands.add(self.commands(request)),
+                [request] if !is_read(request) => commands.add(self.commands(request, aside)),
                 reads => commands.read(reads.iter().filter_map(read)),
             }
         }
@@ -208,7 +209,7 @@ impl Redis {
                     continue;
                 }
             };
-            let reply = read_reply(request, &mut answers, self.link.servers());
+            let reply = read_reply(request, &mut answers, self.link.servers(), aside);
             replies.push(match (request, reply) {
                 (RemoteRequest::State { fields }, Ok(RemoteReply::State(state))) if state.incarnation == 0 => {
                     self.begin_incarnation(fields).await
@@ -250,7 +251,7 @@ impl Redis {
         command
     }
 
-    fn commands(&self, request: &RemoteRequest) -> Vec<Cmd> {
+    fn commands(&self, request: &RemoteRequest, aside: bool) -> Vec<Cmd> {
         match request {
             RemoteRequest::State { fields } => {
                 let mut command = cmd("HMGET");
@@ -329,12 +330,20 @@ impl Redis {
                 envelope,
                 life,
             } => {
-                let mut command = script(FILL, key);
-                command.arg(token.to_string()).arg(&envelope[..]);
+                let place = if aside { key.aside_name() } else { key.value_name() };
+                let mut fill = cmd("EVAL");
+                fill.arg(FILL).arg(2).arg(&place).arg(key.lease_name());
+                fill.arg(token.to_string()).arg(&envelope[..]);
                 if let Some(life) = life {
-                    command.arg((*life).max(1));
+                    fill.arg((*life).max(1));
                 }
-                vec![command]
+                if !aside {
+                    return vec![fill];
+                }
+                // What a script writes the server tells even to the connection that ran it; what is renamed it does not. Nobody
+                // else comes between: a removal would be undone.
+                let rename = cmd("RENAME").arg(place).arg(key.value_name()).to_owned();
+                vec![cmd("MULTI"), fill, rename, cmd("EXEC")]
             }
             RemoteRequest::Tell { frames, hints } => self.log.tell(frames, hints),
             RemoteRequest::ReadLog { from } => vec![self.log.read(*from)],
@@ -417,7 +426,7 @@ fn lease_script(source: &str, key: &RemoteKey) -> Cmd {
     command
 }
 
-fn read_reply(request: &RemoteRequest, answers: &mut Answers, servers: u32) -> Result<RemoteReply> {
+fn read_reply(request: &RemoteRequest, answers: &mut Answers, servers: u32, aside: bool) -> Result<RemoteReply> {
     match request {
         RemoteRequest::Scan(scan) => return scanned(scan, answers.reply()?, servers),
         RemoteRequest::RemoveMany { keys } => return Ok(RemoteReply::Removed(answers.unlinked(keys.len())?)),
@@ -459,6 +468,18 @@ fn read_reply(request: &RemoteRequest, answers: &mut Answers, servers: u32) -> R
         },
         RemoteRequest::ShowLife { .. } => next().map(|_| RemoteReply::Done(true)),
         RemoteRequest::HasLife { .. } => Ok(RemoteReply::Done(next()? != Value::Nil)),
+        RemoteRequest::Fill { .. } if aside => {
+            let (begun, fill, rename) = (next(), next(), next());
+            let Value::Array(done) = next()? else {
+                return Err(begun.and(fill).and(rename).err().unwrap_or_else(lost_fill));
+            };
+            match &done[..] {
+                // The script has stored nothing, and there is nothing to rename.
+                [Value::Int(0), _] => Ok(RemoteReply::Done(false)),
+                [Value::Int(_), Value::Okay] => Ok(RemoteReply::Done(true)),
+                _ => Err(lost_fill()),
+            }
+        }
         RemoteRequest::Expire { .. }
         | RemoteRequest::KeepLock { .. }
         | RemoteRequest::Unlock { .. }
@@ -574,6 +595,10 @@ fn integer(value: &Value) -> Result<i64> {
         Value::Int(number) => Ok(*number),
         other => Err(unexpected(other)),
     }
+}
+
+fn lost_fill() -> Error {
+    Error::new(ErrorKind::Remote, "redis refused what a transaction was to store")
 }
 
 fn unexpected(value: &Value) -> Error {

@@ -23,6 +23,7 @@ mod redis_down;
 mod redis_hostile;
 mod redis_sentinel;
 mod redis_shared;
+mod redis_tracking;
 mod redis_warnings;
 mod renewal;
 mod tag_options;

@@ -1,6 +1,6 @@
 //! Keys that servers tell of by themselves: which they shall tell, and what their names mean here.
 
-use crate::key::{of_value_name, state_name};
+use crate::key::{nothing_name, of_value_name, state_name};
 use crate::tier::Foreign;
 use crate::transport::redis::{Push, Watch};
 use std::sync::Arc;
@@ -9,10 +9,12 @@ use std::sync::Arc;
 pub fn watch(root: &str, told: Arc<dyn Fn(Foreign) + Send + Sync>) -> Watch {
     let state = state_name(root);
     let prefixes = vec![format!("tc:{{{root}:"), format!("tc:{{{root}/"), state.clone()];
+    let nothing = nothing_name(root);
     let root = root.to_owned();
     let told = move |push: Push| match push {
-        Push::Began { again } => told(Foreign::Began { again }),
+        Push::Began { again, tells_own } => told(Foreign::Began { again, tells_own }),
         Push::Refused => told(Foreign::Refused),
+        Push::Lost => told(Foreign::Lost),
         Push::All => told(Foreign::Everything),
         Push::Keys(names) => {
             // A name that is no text is nobody's here.
@@ -30,6 +32,7 @@ pub fn watch(root: &str, told: Arc<dyn Fn(Foreign) + Send + Sync>) -> Watch {
     };
     Watch {
         prefixes,
+        nothing,
         told: Box::new(told),
     }
 }

@@ -6,27 +6,31 @@
 
 use crate::error::Result;
 use crate::transport::redis::node::failed;
-use crate::transport::redis::refusal::refusal;
+use crate::transport::redis::refusal::{no_pushes, refusal};
 use crate::warning::Warnings;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult, Value,
-    cmd,
+    AsyncConnectionConfig, Client, Cmd, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisResult, Value, cmd,
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a server says by itself.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Push {
-    /// From here on it tells of changes by others. `again`: it had done so before, and nobody knows what was changed between.
+    /// From here on it tells of changes by others.
     Began {
-        /// See above.
+        /// It had done so before, and nobody knows what was changed between.
         again: bool,
+        /// It tells of what scripts of this connection have done, too.
+        tells_own: bool,
     },
     /// These keys were changed, removed, or have ended.
     Keys(Vec<Vec<u8>>),
     /// All keys are gone.
     All,
+    /// The connection has ended: from here on nobody tells.
+    Lost,
     /// It will not tell.
     Refused,
 }
@@ -35,6 +39,8 @@ pub enum Push {
 pub struct Watch {
     /// What the names of the keys begin with; none is the beginning of another.
     pub prefixes: Vec<String>,
+    /// A name of that kind under which nothing is kept.
+    pub nothing: String,
     /// Called on the task of the connection, in order with its replies. It must not block.
     pub told: Box<dyn Fn(Push) + Send + Sync>,
 }
@@ -53,16 +59,21 @@ pub struct Wish {
     pub plain: AsyncConnectionConfig,
     /// With.
     pub pushing: Option<AsyncConnectionConfig>,
+    /// The connection tells of changes: its end is news.
+    pub tells: Arc<AtomicBool>,
 }
 
 impl Wish {
-    /// With pushes to this watch, if there is one.
+    /// With pushes to this watch, if there is one. For one connection.
     pub fn new(plain: &AsyncConnectionConfig, watch: Option<&Arc<Watch>>) -> Self {
+        let tells: Arc<AtomicBool> = Arc::default();
         let pushing = watch.map(|watch| {
-            let watch = Arc::clone(watch);
+            let (watch, tells) = (Arc::clone(watch), Arc::clone(&tells));
             plain.clone().set_push_sender(move |push: PushInfo| {
-                if push.kind == PushKind::Invalidate {
-                    read(push.data).into_iter().for_each(|push| (watch.told)(push));
+                match push.kind {
+                    PushKind::Invalidate => read(push.data).into_iter().for_each(|push| (watch.told)(push)),
+                    PushKind::Disconnection if tells.swap(false, Ordering::SeqCst) => (watch.told)(Push::Lost),
+                    _ => {}
                 }
                 Ok::<_, redis::aio::SendError>(())
             })
@@ -70,22 +81,34 @@ impl Wish {
         Self {
             plain: plain.clone(),
             pushing,
+            tells,
         }
     }
 
     /// Connects; whether the server can push. One that does not know the protocol for it is connected to without.
-    pub async fn connect(&self, client: &Client) -> RedisResult<(MultiplexedConnection, bool)> {
+    pub async fn connect(&self, client: &Client, warnings: &Warnings) -> RedisResult<(MultiplexedConnection, bool)> {
+        let mut cause = None;
         if let Some(pushing) = &self.pushing {
-            match speaking_3(client)?
-                .get_multiplexed_async_connection_with_config(pushing)
-                .await
-            {
-                Ok(connection) => return Ok((connection, true)),
-                Err(cause) if cause.is_timeout() || cause.is_connection_refusal() => return Err(cause),
-                Err(cause) => tracing::debug!(%cause, "redis does not speak the protocol that pushes need"),
+            let client = speaking_3(client)?;
+            // A connection that ends in its first words may be a proxy's answer to an unknown one, or an accident.
+            for _ in 0..2 {
+                match client.get_multiplexed_async_connection_with_config(pushing).await {
+                    Ok(connection) => return Ok((connection, true)),
+                    Err(error) if error.is_timeout() || error.is_connection_refusal() => return Err(error),
+                    Err(error) => {
+                        let accident = error.is_io_error();
+                        cause = Some(error);
+                        if !accident {
+                            break;
+                        }
+                    }
+                }
             }
         }
         let connection = client.get_multiplexed_async_connection_with_config(&self.plain).await?;
+        if let Some(cause) = cause {
+            warnings.raise(no_pushes(&cause));
+        }
         Ok((connection, false))
     }
 }
@@ -119,10 +142,10 @@ fn read(data: Vec<Value>) -> Vec<Push> {
 pub struct Greeting {
     /// If the server tells.
     pub identity: Option<Identity>,
-    /// Those that it has closed, or that are closed.
-    pub closed: bool,
     /// It tells of changes.
     pub tracks: bool,
+    /// It lets a transaction write a value aside, and rename it.
+    pub transacts: bool,
 }
 
 /// Greets. What the server refuses is a warning, and the connection is used without.
@@ -132,37 +155,43 @@ pub async fn greet(
     left: &[Identity],
     warnings: &Warnings,
 ) -> Result<Greeting> {
-    let mut pipeline = Pipeline::with_capacity(2 + left.len());
-    pipeline.add_command(cmd("CLIENT").arg("INFO").to_owned());
-    pipeline.add_command(watch.map_or_else(|| cmd("PING"), track));
-    for identity in left {
-        let mut kill = cmd("CLIENT");
-        kill.arg("KILL")
-            .arg("ID")
-            .arg(&identity.id)
-            .arg("ADDR")
-            .arg(&identity.address);
-        pipeline.add_command(kill);
+    let mut words = vec![cmd("CLIENT").arg("INFO").to_owned()];
+    if let Some(watch) = watch {
+        let rename = cmd("RENAME").arg(&watch.nothing).arg(&watch.nothing).to_owned();
+        words.extend([track(watch), cmd("MULTI"), rename, cmd("EXEC")]);
     }
-    let lost = |cause: RedisError| failed("unreachable", &cause);
-    let replies = connection
-        .send_packed_commands(&pipeline, 0, 2 + left.len())
-        .await
-        .map_err(lost)?;
-    let mut replies = replies.into_iter().map(Value::extract_error);
-    let identity = match replies.next() {
-        Some(Ok(info)) => identity(&info),
-        _ => None,
-    };
-    let tracks = note("client tracking", replies.next(), warnings) && watch.is_some();
-    let closed = replies.fold(true, |closed, reply| {
-        note("client kill", Some(reply), warnings) && closed
-    });
+    words.extend(left.iter().map(kill));
+    let count = words.len();
+    let mut pipeline = Pipeline::with_capacity(count);
+    for word in words {
+        pipeline.add_command(word);
+    }
+    let replies = connection.send_packed_commands(&pipeline, 0, count).await;
+    let mut replies = replies.map_err(|cause| failed("unreachable", &cause))?.into_iter();
+    let identity = replies.next().and_then(|info| identity(&info));
+    let (mut tracks, mut transacts) = (false, false);
+    if watch.is_some() {
+        tracks = replies
+            .next()
+            .is_some_and(|reply| note("client tracking", reply, warnings));
+        // It was executed: that there is nothing to rename is what it answers.
+        transacts = matches!(replies.nth(2), Some(Value::Array(_)));
+    }
+    for reply in replies {
+        note("client kill", reply, warnings);
+    }
     Ok(Greeting {
         identity,
-        closed,
         tracks,
+        transacts,
     })
+}
+
+fn kill(identity: &Identity) -> Cmd {
+    let mut command = cmd("CLIENT");
+    command.arg("KILL").arg("ID").arg(&identity.id);
+    command.arg("ADDR").arg(&identity.address);
+    command
 }
 
 fn track(watch: &Watch) -> Cmd {
@@ -176,20 +205,19 @@ fn track(watch: &Watch) -> Cmd {
 }
 
 /// Whether it was done; a warning if it is refused for good.
-fn note(command: &str, reply: Option<RedisResult<Value>>, warnings: &Warnings) -> bool {
-    match reply {
-        Some(Ok(_)) => {
+fn note(command: &str, reply: Value, warnings: &Warnings) -> bool {
+    match reply.extract_error() {
+        Ok(_) => {
             warnings.clear(command);
             true
         }
-        Some(Err(cause)) => {
+        Err(cause) => {
             match refusal(command, &cause) {
                 Some(warning) => warnings.raise(warning),
                 None => tracing::debug!(%cause, command, "redis refuses it"),
             }
             false
         }
-        None => false,
     }
 }
 

@@ -106,6 +106,15 @@ impl Link {
         matches!(self.0, Topology::One(_))
     }
 
+    /// Whether values are written aside and renamed, so that the server does not tell of them. Scripts count as somebody else.
+    pub fn writes_aside(&self) -> bool {
+        match &self.0 {
+            Topology::One(node) => node.transacts(),
+            // The keys of a slot that moves are sent one by one.
+            Topology::Cluster(_) => false,
+        }
+    }
+
     /// Whether the log of the bus takes what is appended to it: a script does that, and goes on without.
     pub fn note_log(&self, takes: bool) {
         if takes {

@@ -56,8 +56,10 @@ struct Shared {
     left: parking_lot::Mutex<Option<Arc<watch::Sender<bool>>>>,
     /// Connections that were given up, and that the server may still have.
     given_up: parking_lot::Mutex<Vec<Identity>>,
-    /// The server has told of changes by others once.
+    /// The server was asked once to tell of changes by others.
     tracked: AtomicBool,
+    /// It lets a transaction write a value aside, and rename it.
+    transacts: AtomicBool,
     /// Where the connection before led.
     before: parking_lot::Mutex<Option<Address>>,
     /// A server refused a write a moment ago, and its connection was given up for that.
@@ -108,6 +110,11 @@ impl Node {
     /// Whether the last thing that was heard of the server is good.
     pub fn is_connected(&self) -> bool {
         self.shared.connected.load(Ordering::Relaxed)
+    }
+
+    /// Whether its server lets a transaction write a value aside, and rename it; asked only where the server tells of changes.
+    pub fn transacts(&self) -> bool {
+        self.shared.transacts.load(Ordering::Relaxed)
     }
 
     /// The next user connects anew, and who waits for an answer gets none.
@@ -242,10 +249,16 @@ impl Node {
         self.shared.unreachable.store(connected.is_err(), Ordering::Relaxed);
         let (address, mut connection, pushes) = connected?;
         let greeting = self.greet(&mut connection, watch.filter(|_| pushes)).await?;
+        self.shared.transacts.store(greeting.transacts, Ordering::Relaxed);
         if let Some(watch) = watch {
-            let again = self.shared.tracked.swap(true, Ordering::SeqCst);
+            let before = self.shared.tracked.swap(true, Ordering::SeqCst);
+            wish.tells.store(greeting.tracks, Ordering::SeqCst);
             (watch.told)(if greeting.tracks {
-                Push::Began { again }
+                Push::Began {
+                    // The keys of a node of a Cluster may have been another's before.
+                    again: before || self.option.is_none(),
+                    tells_own: !greeting.transacts || self.option.is_none(),
+                }
             } else {
                 Push::Refused
             });

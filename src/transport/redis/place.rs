@@ -30,7 +30,7 @@ impl Place {
     ) -> Result<(Option<Address>, MultiplexedConnection, bool)> {
         let sentinels = match self {
             Place::Fixed(client) => {
-                let connected = wish.connect(client).await;
+                let connected = wish.connect(client, warnings).await;
                 let (connection, pushes) = connected.map_err(|cause| failed("unreachable", &cause))?;
                 return Ok((None, connection, pushes));
             }
@@ -111,7 +111,7 @@ impl Place {
 /// A Sentinel that was cut off may still name the master of before, and that one may still run.
 async fn connect_to_master(client: &Client, wish: &Wish, warnings: &Warnings) -> Result<(MultiplexedConnection, bool)> {
     let lost = |cause| failed("unreachable", &cause);
-    let (mut connection, pushes) = wish.connect(client).await.map_err(lost)?;
+    let (mut connection, pushes) = wish.connect(client, warnings).await.map_err(lost)?;
     let role = cmd("ROLE").query_async::<Value>(&mut connection).await;
     match role {
         Ok(Value::Array(role)) if role.first() == Some(&Value::BulkString(b"master".to_vec())) => {

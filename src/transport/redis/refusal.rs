@@ -89,6 +89,9 @@ fn warning(command: &str, code: &str, detail: &str) -> Option<Warning> {
     })
 }
 
+/// The subject of the warning that stands while the server does not tell of changes by others.
+pub const TRACKING: &str = "client tracking";
+
 /// The subject of the warning that stands while the log takes nothing.
 pub const LOG: &str = "xadd";
 
@@ -102,6 +105,19 @@ pub fn log() -> Warning {
             "Redis does not append to the log of messages (XADD in a script). Lost: {lost}. What still holds: {holds}."
         ),
         expected: "a user who may use it, see docs/guides/redis.md, Permissions".to_owned(),
+    }
+}
+
+/// The warning about a server that does not speak the protocol in which it could tell of changes.
+pub fn no_pushes(cause: &RedisError) -> Warning {
+    let (lost, holds) = cost(TRACKING);
+    Warning {
+        kind: WarningKind::Refused,
+        about: TRACKING.to_owned(),
+        message: format!(
+            "Redis does not speak RESP3, which CLIENT TRACKING needs ({cause}). Lost: {lost}. What still holds: {holds}."
+        ),
+        expected: "Redis 6 or later without a proxy that knows only RESP2, or redis.tracking: false".to_owned(),
     }
 }
 
@@ -151,9 +167,13 @@ fn cost(command: &str) -> (&'static str, &'static str) {
             "changes by others are not heard",
             "what is held in memory is dropped once a second, so nothing is older than that",
         ),
-        "client tracking" => (
-            "changes by programs that are not TurboCache are not noticed",
-            "messages between processes that use TurboCache",
+        TRACKING => (
+            "changes of keys in Redis by programs that are not TurboCache are noticed only when what is held in memory ends",
+            "messages between processes that use TurboCache, and everything else",
+        ),
+        "client kill" => (
+            "a write that was under way on a connection that was given up may be executed behind later ones",
+            "everything else",
         ),
         "xadd" | "xrange" | "xread" => (
             "messages that were missed cannot be read again",

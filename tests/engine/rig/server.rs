@@ -109,16 +109,24 @@ impl RedisServer {
         }
     }
 
-    fn execute(&self, arguments: &[&[u8]]) -> Reply {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("connect to redis-server");
-        let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
-        for argument in arguments {
-            bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
-            bytes.extend_from_slice(argument);
-            bytes.extend_from_slice(b"\r\n");
+    /// Commands between which nobody else comes.
+    pub fn run_at_once(&self, commands: &[&str]) {
+        let words = |line: &&str| encoded(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>());
+        let mut replies = self.send(&commands.iter().flat_map(words).collect::<Vec<_>>());
+        for command in commands {
+            let reply = read(&mut replies);
+            assert!(!matches!(reply, Reply::Error(_)), "{command:?}: {reply:?}");
         }
-        socket.write_all(&bytes).expect("write to redis-server");
-        read(&mut BufReader::new(socket))
+    }
+
+    fn execute(&self, arguments: &[&[u8]]) -> Reply {
+        read(&mut self.send(&encoded(arguments)))
+    }
+
+    fn send(&self, bytes: &[u8]) -> BufReader<TcpStream> {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("connect to redis-server");
+        socket.write_all(bytes).expect("write to redis-server");
+        BufReader::new(socket)
     }
 
     fn signal(&self, name: &str) {
@@ -175,6 +183,16 @@ fn run(port: u16, directory: &TempDir, arguments: &[String]) -> Child {
     command.spawn().unwrap_or_else(|cause| {
         panic!("redis-server cannot be started ({cause}): install it, e.g. `apt-get install redis-server`")
     })
+}
+
+fn encoded(arguments: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
+    for argument in arguments {
+        bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
+        bytes.extend_from_slice(argument);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
 }
 
 fn read(from: &mut impl BufRead) -> Reply {
