@@ -44,7 +44,7 @@ impl Write<'_> {
 }
 
 /// The generations of a key as they stood before the layer below was read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capture {
     /// Slot of the key.
     pub slot: u32,
@@ -60,6 +60,20 @@ impl Capture {
     /// Whether nothing was invalidated between `earlier` and `self` that would matter to a load.
     pub(super) fn covers(&self, earlier: &Capture) -> bool {
         self.stamp.covers(&earlier.stamp) && self.purges >= earlier.purges
+    }
+
+    /// The later one, if only keys were changed between. What a clear or a tag has made old stays so: it is judged by the
+    /// state in which the remote tier was read.
+    pub(super) fn renewed(self, later: Capture) -> Capture {
+        let generation = self.stamp.generation;
+        let before = Capture {
+            stamp: Stamp {
+                generation,
+                ..later.stamp
+            },
+            ..later
+        };
+        if before == self { later } else { self }
     }
 }
 

@@ -179,7 +179,7 @@ impl Engine {
             }
             load.asked = Some(token);
             // A value may be found instead, from now on.
-            load.capture = capture;
+            load.capture = load.capture.renewed(capture);
             RemoteRequest::Lease {
                 key: load.remote_key(),
                 token,
@@ -247,8 +247,8 @@ impl Engine {
     /// Hands the lease to the first waiter. Without a token the others of the cluster are not kept waiting, and what he
     /// loads stays in this process.
     pub(super) fn lead(self: &Arc<Self>, id: LeaseId, token: Option<Token>) {
-        let Some(capture) = self.capture_again(id) else { return };
-        let waiter = {
+        let Some(later) = self.capture_again(id) else { return };
+        let (waiter, capture) = {
             let mut table = self.loads.table.lock();
             // Waiters only leave together with their load, or here.
             let Some(load) = table.at(id, Phase::Asking) else {
