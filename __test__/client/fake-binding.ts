@@ -47,7 +47,13 @@ export const DEFAULTS: Defaults = {
   earlyRefresh: null,
   memory: { maxBytes: 64 << 20, eviction: 's3-fifo' },
   hot: { maxEntries: 10_000, maxBytes: 32 << 20, reads: 'copy' },
-  redis: { connectTimeout: 1_000, commandTimeout: 500, tracking: true, required: false, sentinel: { database: 0, tls: false } },
+  redis: {
+    connectTimeout: 1_000,
+    commandTimeout: 500,
+    tracking: true,
+    required: false,
+    sentinel: { database: 0, tls: false },
+  },
   compression: { threshold: 1_024, level: 1 },
   serializer: 'json',
   maxKeyBytes: 1_024,
@@ -669,7 +675,18 @@ export class FakeEngine implements NativeBinding {
       memory: { hits: 0, misses: 0, entries: this.memory.size, bytes: 0 },
       remote: { hits: 0, misses: 0, errors: 0, rejected: 0, state, warnings: [] },
       loads: { started: this.leaseIds, failed: 0, refused: 0 },
-      invalidations: { sent: 0, received: 0, replayed: 0, gaps: 0, tracking: 'off', foreign: 0, missed: 0, recovered: 0, lost: 0, drops: 0 },
+      invalidations: {
+        sent: 0,
+        received: 0,
+        replayed: 0,
+        gaps: 0,
+        tracking: 'off',
+        foreign: 0,
+        missed: 0,
+        recovered: 0,
+        lost: 0,
+        drops: 0,
+      },
     });
   }
 }
