@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { citiesService } from './cities-service';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -9,17 +10,17 @@ interface Ended {
   output: string;
 }
 
-describe('the cities demo', () => {
-  beforeAll(async () => {
-    const { code, output } = await run(
-      process.execPath,
-      [`${root}node_modules/typescript/bin/tsc`, '-p', 'examples/cities'],
-      {},
-    );
-    expect(output).toBe('');
-    expect(code).toBe(0);
-  }, 120_000);
+beforeAll(async () => {
+  const { code, output } = await run(
+    process.execPath,
+    [`${root}node_modules/typescript/bin/tsc`, '-p', 'examples/cities'],
+    {},
+  );
+  expect(output).toBe('');
+  expect(code).toBe(0);
+}, 120_000);
 
+describe('the cities demo', () => {
   it('in memory only: hits come from the hot tier, an update is fresh in the next read', async () => {
     const { code, output } = await demo({ REDIS: '' });
     expect(code, output).toBe(0);
@@ -28,6 +29,9 @@ describe('the cities demo', () => {
     expect(output).toMatch(/^ {2}country statistics +[\d,]+ +[\d,]+ +fresh .* loader 1$/m);
     expect(output).toMatch(/^ {2}\/countries\/\w\w, untouched .* kept .* hot 1$/m);
     expect(output).toMatch(/^5\. 100 callers at once .*: 1 query of the database$/m);
+    expect(output).toMatch(/^ {2}again, with If-None-Match +304 HIT +0$/m);
+    expect(output).toMatch(/^ {2}GET \/favourites +2 places, still cached +0$/m);
+    expect(output).toMatch(/^ {2}GraphQL: 100 places, each with its country +200 +2$/m);
     expect(output).toContain('every process of the demo ended by itself');
   }, 120_000);
 
@@ -46,6 +50,8 @@ describe('the cities demo', () => {
     expect(output).toContain('sudo apt-get install redis-server');
   }, 30_000);
 });
+
+describe('the cities service', citiesService);
 
 function demo(environment: Record<string, string>): Promise<Ended> {
   return run(process.execPath, ['examples/cities/run.mjs'], { CITIES_LIMIT: '5000', ...environment });

@@ -7,6 +7,7 @@ import 'reflect-metadata';
 import { CACHE_MANAGER, CacheModule } from '@nestjs/cache-manager';
 import { Inject, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { EventEmitter2 } from '@nestjs/event-emitter';
 import { CacheManager } from 'turbocache-js';
 import { TurboCacheModule } from 'turbocache-js/nest';
 import countriesController from '../../examples/cities/dist/service/countries/countries.controller.js';
@@ -26,7 +27,7 @@ const TTL = 3_600_000;
 function wrapping(Service, keys) {
   class Wrapped extends Service {
     constructor(database, cache) {
-      super(database);
+      super(database, undefined);
       this.cache = cache;
     }
   }
@@ -53,7 +54,10 @@ const WrappedCountries = wrapping(CountriesService, {
 const KINDS = {
   'no cache': { imports: [], providers: [PlacesService, CountriesService], clear: async () => {} },
   'turbocache-js': {
-    imports: [TurboCacheModule.forRoot({ namespace: 'cities' })],
+    imports: [
+      TurboCacheModule.forRoot({ namespace: 'cities' }),
+      TurboCacheModule.forFeature([{ name: 'countries', ttl: '10m' }]),
+    ],
     providers: [PlacesService, CountriesService],
     clear: (app) => app.get(CacheManager).clear(),
   },
@@ -81,7 +85,14 @@ class App {}
 Module({
   imports,
   controllers: [PlacesController, CountriesController],
-  providers: [{ provide: Database, useValue: connected }, ...providers],
+  providers: [
+    { provide: Database, useValue: connected },
+    // Nothing is written or warmed here.
+    { provide: EventEmitter2, useValue: {} },
+    { provide: 'TurboCacheEventsModule', useValue: true },
+    { provide: 'TurboCacheWarmingModule', useValue: true },
+    ...providers,
+  ],
 })(App);
 const app = await NestFactory.create(App, { logger: ['error', 'warn'] });
 await app.listen(0, '127.0.0.1');

@@ -2,7 +2,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { cube } from '@electric-sql/pglite/contrib/cube';
 import { earthdistance } from '@electric-sql/pglite/contrib/earthdistance';
 
-/** An empty PostgreSQL in the memory of this process, with the table of places. */
+/** An empty PostgreSQL in the memory of this process, with the tables of places and of favourites. */
 export async function openDatabase(): Promise<PGlite> {
   const database = await PGlite.create({ extensions: { cube, earthdistance } });
   await database.exec(`
@@ -17,6 +17,11 @@ export async function openDatabase(): Promise<PGlite> {
       population integer not null,
       latitude   double precision not null,
       longitude  double precision not null
+    );
+    create table favourites (
+      tenant text not null,
+      place  integer not null,
+      primary key (tenant, place)
     );`);
   return database;
 }

@@ -1,7 +1,9 @@
-import { Agent, request } from 'node:http';
+import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 
 export interface HttpAnswer {
   status: number;
+  headers: IncomingHttpHeaders;
+  /** Parsed; `undefined` for none. */
   body: unknown;
   /** From the start of the request to the end of the answer, in milliseconds. */
   time: number;
@@ -20,39 +22,46 @@ export class HttpClient {
 
   /** Answers below 400 resolve; anything else is an error that names the request and what came back. */
   async get(path: string): Promise<HttpAnswer> {
-    return this.send('GET', path);
+    return this.succeed('GET', path);
   }
 
   async patch(path: string, body: object): Promise<HttpAnswer> {
-    return this.send('PATCH', path, JSON.stringify(body));
+    return this.succeed('PATCH', path, body);
   }
 
-  close(): void {
-    this.agent.destroy();
-  }
-
-  private send(method: string, path: string, body?: string): Promise<HttpAnswer> {
+  /** Any answer, whatever its status. */
+  send(method: string, path: string, headers: Record<string, string> = {}, body?: object): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       const start = performance.now();
-      const headers =
-        body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      const ofBody =
+        text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
       const sent = request(
-        { host: '127.0.0.1', port: this.port, agent: this.agent, method, path, headers },
+        { host: '127.0.0.1', port: this.port, agent: this.agent, method, path, headers: { ...headers, ...ofBody } },
         (response) => {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('error', reject);
           response.on('end', () => {
             const time = performance.now() - start;
-            const text = Buffer.concat(chunks).toString('utf8');
-            const status = response.statusCode ?? 0;
-            if (status >= 400) reject(new Error(`${method} ${path}: ${status} ${text}`));
-            else resolve({ status, body: JSON.parse(text), time });
+            const answer = Buffer.concat(chunks).toString('utf8');
+            const parsed: unknown = answer === '' ? undefined : JSON.parse(answer);
+            resolve({ status: response.statusCode ?? 0, headers: response.headers, body: parsed, time });
           });
         },
       );
       sent.on('error', reject);
-      sent.end(body);
+      sent.end(text);
     });
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+
+  private async succeed(method: string, path: string, body?: object): Promise<HttpAnswer> {
+    const answer = await this.send(method, path, {}, body);
+    if (answer.status < 400) return answer;
+    throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
   }
 }

@@ -8,6 +8,7 @@ import { median, percentile } from './percentiles';
 import { startService, type Service } from './service-process';
 import type { Stage } from './stage';
 import { duration, table, times } from './table';
+import { tour } from './tour';
 import { affectedQueries, NEWCOMERS } from './update';
 import { ranking, statistics, workload } from './workload';
 
@@ -28,6 +29,7 @@ export async function memoryDemo(stage: Stage, places: readonly WorldPlace[]): P
   await loadWithHits(service, places);
   await updateAndRead(service, places);
   await askAtOnce(service, places);
+  await tour(service);
 }
 
 async function compareOverHttp({ client }: Service, places: readonly WorldPlace[]): Promise<void> {

@@ -9,13 +9,33 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
+/** What runs statements: the database, or a transaction in it. */
+export interface Statements {
+  query<Row>(sql: string, parameters?: readonly SqlValue[]): Promise<Row[]>;
+}
+
+/** Told how a transaction goes, in time to do something about it. */
+export interface TransactionWatch {
+  began(transaction: Statements): void;
+  committing(transaction: Statements): Promise<void>;
+  committed(transaction: Statements): Promise<void>;
+  rolledBack(transaction: Statements): void;
+}
+
 /** The service's connection to the database process. */
-export class Database implements OnApplicationShutdown {
+export class Database implements Statements, OnApplicationShutdown {
+  /** See `favourites/database-transactions.ts`. */
+  watch: TransactionWatch | undefined;
+  /** So many have been asked for; those of transactions count, too. */
+  statements = 0;
   private readonly waiting = new Map<number, Waiting>();
   private readonly answers: Interface;
   private lastId = 0;
 
-  private constructor(private readonly socket: Socket) {
+  private constructor(
+    private readonly socket: Socket,
+    private readonly port: number,
+  ) {
     this.answers = createInterface({ input: socket }).on('line', (line) => this.settle(JSON.parse(line) as SqlAnswer));
     socket.on('error', (error) => this.fail(error));
     socket.on('close', () => this.fail(new Error('database: the connection was closed')));
@@ -24,15 +44,37 @@ export class Database implements OnApplicationShutdown {
   static async connect(port: number): Promise<Database> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     await once(socket, 'connect');
-    return new Database(socket);
+    return new Database(socket, port);
   }
 
   query<Row>(sql: string, parameters: readonly SqlValue[] = []): Promise<Row[]> {
+    this.statements += 1;
     return new Promise((resolve, reject) => {
       const request: SqlRequest = { id: ++this.lastId, sql, parameters };
       this.waiting.set(request.id, { resolve: (rows) => resolve(rows as Row[]), reject });
       this.socket.write(`${JSON.stringify(request)}\n`);
     });
+  }
+
+  /** On a connection of its own. Commits what `work` has done, or rolls it back if that fails. */
+  async transaction<T>(work: (transaction: Statements) => Promise<T>): Promise<T> {
+    const own = await Database.connect(this.port);
+    try {
+      await own.query('begin');
+      this.watch?.began(own);
+      const result = await work(own);
+      await this.watch?.committing(own);
+      await own.query('commit');
+      await this.watch?.committed(own);
+      return result;
+    } catch (error) {
+      await own.query('rollback');
+      this.watch?.rolledBack(own);
+      throw error;
+    } finally {
+      this.statements += own.statements;
+      own.socket.destroy();
+    }
   }
 
   /** After the HTTP server has closed, and after the last answer. */

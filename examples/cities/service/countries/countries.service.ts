@@ -1,14 +1,24 @@
 import { Injectable } from '@nestjs/common';
-import { TurboCache } from 'turbocache-js/nest';
+import { TurboCacheEvictOn } from 'turbocache-js/events';
+import { TurboCache, TurboCacheDefaults } from 'turbocache-js/nest';
+import { TurboCacheRefreshAhead, TurboCacheWarm } from 'turbocache-js/warming';
 import { Database } from '../database';
+import { PLACE_CHANGED } from '../places/place';
 import type { CountryRank, CountryStatistics } from './country';
 
+/** Its entries are in a cache of their own. Whoever changes a place need not know of them: this class says what makes them old. */
 @Injectable()
+@TurboCacheDefaults({ cache: 'countries' })
+@TurboCacheEvictOn(PLACE_CHANGED, { cache: 'countries', tags: ['country:#{payload.country}', 'ranking'] })
 export class CountriesService {
   constructor(private readonly database: Database) {}
 
-  /** All countries, the most populous first, by their places of at least `minimum` inhabitants: one pass over the whole table. */
-  @TurboCache({ key: 'ranking:#{minimum}', ttl: '10m', tags: ['ranking'] })
+  /**
+   * All countries, the most populous first, by their places of at least `minimum` inhabitants: one pass over the whole table. The whole
+   * ranking is there before the first request, and is made anew each night.
+   */
+  @TurboCacheWarm({ on: ['startup', '0 4 * * *'], args: [[0]], blocking: true })
+  @TurboCache({ key: 'ranking:#{minimum}', tags: ['ranking'] })
   async ranking(minimum: number): Promise<CountryRank[]> {
     return this.database.query<CountryRank>(
       `select (rank() over (order by sum(population) desc))::int as rank,
@@ -23,8 +33,9 @@ export class CountriesService {
     );
   }
 
-  /** `null` for a country without places. */
-  @TurboCache({ key: 'country:#{country}', ttl: '10m', tags: ['country:#{country}'] })
+  /** `null` for a country without places. The twenty that are asked for most are loaded again before they are old. */
+  @TurboCacheRefreshAhead({ keys: 20 })
+  @TurboCache({ key: 'country:#{country}', tags: ['country:#{country}'] })
   async statistics(country: string): Promise<CountryStatistics | null> {
     const [statistics] = await this.database.query<CountryStatistics>(
       `select country,

@@ -15,6 +15,9 @@ export interface NearbyPlace extends Place {
   kilometres: number;
 }
 
+/** The event: its payload is the {@link Place} as it is now. */
+export const PLACE_CHANGED = 'place.changed';
+
 /** What may be changed. A field that is left out stays as it is. */
 export interface PlaceChanges {
   name?: string;

@@ -1,13 +1,17 @@
 import { Injectable, NotFoundException } from '@nestjs/common';
+import { EventEmitter2 } from '@nestjs/event-emitter';
 import { TurboCache, TurboCacheEvict, TurboCachePut } from 'turbocache-js/nest';
 import { Database } from '../database';
-import type { NearbyPlace, Place, PlaceChanges } from './place';
+import { type NearbyPlace, type Place, PLACE_CHANGED, type PlaceChanges } from './place';
 
 const COLUMNS = 'id, name, country, region, feature, population, latitude, longitude';
 
 @Injectable()
 export class PlacesService {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly events: EventEmitter2,
+  ) {}
 
   /** `null` for a place that is not there, which is cached as well. */
   @TurboCache({ key: 'place:#{id}', ttl: '1h' })
@@ -38,9 +42,16 @@ export class PlacesService {
 
   /**
    * The most populous places whose name begins with `prefix`, whatever its case. A change of name or population can bring a
-   * place into any of these lists, so they all go together.
+   * place into any of these lists, so they all go together. Who types a long prefix asks what nobody else asks: not worth an entry, and nor is
+   * an empty list.
    */
-  @TurboCache({ key: 'search:#{prefix}:#{count}', ttl: '10m', tags: ['search'] })
+  @TurboCache({
+    key: 'search:#{prefix}:#{count}',
+    ttl: '10m',
+    tags: ['search'],
+    condition: ({ args: [prefix] }) => (prefix as string).length <= 12,
+    unless: ({ result }) => (result as Place[]).length === 0,
+  })
   async search(prefix: string, count: number): Promise<Place[]> {
     return this.database.query<Place>(
       `select ${COLUMNS}
@@ -52,15 +63,19 @@ export class PlacesService {
     );
   }
 
-  /** The place is cached as it is now; everything that was computed from it is dropped. */
+  /**
+   * The place is cached as it is now; what this class has computed from it is dropped. Others hear of it and drop theirs, before
+   * the caller has his answer.
+   */
   @TurboCachePut({ key: 'place:#{id}', ttl: '1h' })
-  @TurboCacheEvict({ tags: ['place:#{id}', 'search', 'country:#{result.country}', 'ranking'] })
+  @TurboCacheEvict({ tags: ['place:#{id}', 'search'] })
   async update(id: number, changes: PlaceChanges): Promise<Place> {
     const [place] = await this.database.query<Place>(
       `update places set name = coalesce($2, name), population = coalesce($3, population) where id = $1 returning ${COLUMNS}`,
       [id, changes.name ?? null, changes.population ?? null],
     );
     if (place === undefined) throw new NotFoundException(`place ${id}: not found`);
+    await this.events.emitAsync(PLACE_CHANGED, place);
     return place;
   }
 }
