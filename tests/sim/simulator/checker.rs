@@ -5,8 +5,9 @@
 //! value is *older* than an invalidation when its version is. The rules:
 //!
 //! - A read that begins when its node knows of an invalidation never returns an older value. A node knows of it from the call
-//!   on when it was made there (law 1), from the message on (law 3), and a second after the acknowledgement in any case, if
-//!   it can reach the store (law 4). Also not a value that a load brings that began before (law 2).
+//!   on when it was made there (law 1), from the message on (law 3), and a second after the acknowledgement in any case
+//!   (law 4); what it loaded or set itself it may serve for longer while it cannot reach the store. Also not a value that a
+//!   load brings that began before (law 2).
 //! - An invalidation that failed promises nothing to other nodes; its own knows of it as long as the process lives.
 //! - Nothing is served as fresh after its ttl, nor at all after its grace.
 //! - When nothing fails and nothing is invalidated, one load of a key runs in the whole cluster (law 6).
@@ -65,7 +66,7 @@ struct Value {
 #[derive(Debug, Clone, Copy)]
 enum Origin {
     Set(InvalidationId),
-    Load,
+    Load(Node),
 }
 
 #[derive(Debug)]
@@ -131,8 +132,9 @@ pub struct Checker {
     arrivals: Vec<Vec<Option<Point>>>,
     /// By node: when it dropped all that it held.
     forgot: Vec<Vec<Point>>,
-    /// By node: since when it can reach the store without any trouble, and nothing of an earlier trouble is left.
-    healthy_since: Vec<u64>,
+    /// By node: from when until when it cannot reach the store, or not quickly, or has something left of that. In the order in
+    /// which they begin.
+    troubles: Vec<Vec<(u64, u64)>>,
     /// Nothing fails in this history.
     calm: bool,
     values: Vec<Value>,
@@ -148,7 +150,7 @@ impl Checker {
             now: Point { order: 0, ms: 0 },
             arrivals: Vec::new(),
             forgot: vec![Vec::new(); nodes],
-            healthy_since: vec![0; nodes],
+            troubles: vec![Vec::new(); nodes],
             calm,
             values: Vec::new(),
             invalidations: Vec::new(),
@@ -169,7 +171,7 @@ impl Checker {
 
     /// The node cannot reach the store, or not quickly, until `ms`.
     pub fn troubled(&mut self, node: Node, until: u64) {
-        self.healthy_since[node] = self.healthy_since[node].max(until);
+        self.troubles[node].push((self.now.ms, until));
     }
 
     /// Somebody calls `what`, which makes these versions the oldest that are right.
@@ -219,9 +221,9 @@ impl Checker {
         self.value(key, version, life, Origin::Set(by))
     }
 
-    /// A value that a load brings, and stores now.
-    pub fn loaded_value(&mut self, key: Key, version: Version, life: Life) -> ValueId {
-        let id = self.value(key, version, life, Origin::Load);
+    /// A value that a load of this node brings, and stores now.
+    pub fn loaded_value(&mut self, node: Node, key: Key, version: Version, life: Life) -> ValueId {
+        let id = self.value(key, version, life, Origin::Load(node));
         self.values[id.0].written = Some(self.now.ms);
         id
     }
@@ -362,13 +364,15 @@ impl Checker {
             if value.version >= *floor || (invalidation.soft && stale) || self.may_be_later(value, invalidation) {
                 continue;
             }
-            if let Some((law, since)) = self.knows(read, invalidation) {
+            if let Some((law, since)) = self.knows(read, value, invalidation) {
                 let what = &invalidation.what;
                 let by = format!("but knew since {since} ms of {what}, which makes version {floor} the oldest");
                 return broken(law, by);
             }
         }
         let end = value.written.map(|written| {
+            // What could not get through is written when it does, and lives from then on.
+            let written = self.reached(self.maker(value), written);
             let life = if stale {
                 value.life.ttl.saturating_add(value.life.grace)
             } else {
@@ -383,7 +387,7 @@ impl Checker {
     }
 
     /// Since when the reader's node knew of the invalidation when the read began, and by which law.
-    fn knows(&self, read: &Read, invalidation: &Invalidation) -> Option<(&'static str, u64)> {
+    fn knows(&self, read: &Read, value: &Value, invalidation: &Invalidation) -> Option<(&'static str, u64)> {
         let before = |point: &Point| point.order < read.begun.order;
         if invalidation.node == read.node && invalidation.stands && before(&invalidation.begun) {
             return Some(("law 1", invalidation.begun.ms));
@@ -400,15 +404,36 @@ impl Checker {
             return Some(("law 3", heard.ms));
         }
         let acknowledged = Some(acknowledged).filter(before)?;
-        let known = acknowledged.ms + BOUND;
-        let reaches = self.healthy_since[read.node] <= acknowledged.ms;
-        (reaches && known <= read.begun.ms).then_some(("law 4", known))
+        let came_from_others = self.maker(value) != read.node;
+        let known = if came_from_others {
+            acknowledged.ms + BOUND
+        } else {
+            self.reached(read.node, acknowledged.ms) + BOUND
+        };
+        (known <= read.begun.ms).then_some(("law 4", known))
+    }
+
+    /// The node that loaded or set it.
+    fn maker(&self, value: &Value) -> Node {
+        match value.origin {
+            Origin::Set(set) => self.invalidations[set.0].node,
+            Origin::Load(node) => node,
+        }
+    }
+
+    /// From when on, `since` or later, the node could reach the store for as long as law 4 gives it.
+    fn reached(&self, node: Node, since: u64) -> u64 {
+        let troubles = self.troubles[node].iter();
+        troubles.fold(since, |since, (from, until)| {
+            let disturbs = *from < since + BOUND && since < *until;
+            if disturbs { *until } else { since }
+        })
     }
 
     /// Whether the value was set by a call that had not ended when the invalidation began.
     fn may_be_later(&self, value: &Value, invalidation: &Invalidation) -> bool {
         match value.origin {
-            Origin::Load => false,
+            Origin::Load(_) => false,
             Origin::Set(set) => self.invalidations[set.0]
                 .acknowledged
                 .is_none_or(|ended| ended.order > invalidation.begun.order),

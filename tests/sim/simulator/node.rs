@@ -317,7 +317,7 @@ impl Process {
                 self.node, task.key
             )
         });
-        let value = world.check(|checker| checker.loaded_value(task.key, version, world.life()));
+        let value = world.check(|checker| checker.loaded_value(self.node, task.key, version, world.life()));
         let done = self.unless_dead(
             world,
             move |process, world, outcome: turbocache::Result<FillOutcome>| {

@@ -49,6 +49,13 @@ pub enum Call {
 pub enum Fault {
     /// Nothing passes between this node and the store.
     Hole { node: usize, time: u64 },
+    /// The same twice, with a pause in which something may come through.
+    Silences {
+        node: usize,
+        first: u64,
+        pause: u64,
+        second: u64,
+    },
     /// Nothing passes to this node on its subscription.
     BusHole { node: usize, time: u64 },
     /// The next message to this node is lost, and nothing else is.
@@ -154,6 +161,9 @@ impl Plan {
             let node = changed.filter(|_| fault).unwrap_or(dice.below(nodes as u64) as usize);
             let act = kind.act(&dice, node, keys);
             steps.push(Step { pause, act });
+            if let Act::Fault(fault) = act {
+                steps.extend(between_silences(&dice, fault, nodes, keys));
+            }
         }
         Self {
             seed,
@@ -189,6 +199,7 @@ enum Kind {
     Clear,
     ClearSoftly,
     Hole,
+    Silences,
     BusHole,
     Lose,
     Reset,
@@ -220,8 +231,9 @@ impl Kind {
         Kind::Clear,
         Kind::ClearSoftly,
     ];
-    const FAULTS: [Kind; 10] = [
+    const FAULTS: [Kind; 11] = [
         Kind::Hole,
+        Kind::Silences,
         Kind::BusHole,
         Kind::Lose,
         Kind::Reset,
@@ -252,6 +264,12 @@ impl Kind {
             Kind::Clear => call(Call::Clear(dice.below(2) as usize)),
             Kind::ClearSoftly => call(Call::ClearSoftly(dice.below(2) as usize)),
             Kind::Hole => Act::Fault(Fault::Hole { node, time }),
+            Kind::Silences => Act::Fault(Fault::Silences {
+                node,
+                first: dice.between(300, 2_500),
+                pause: dice.pick(&[20, 300, 1_500, 1_500]) * dice.between(10, 100) / 100,
+                second: dice.between(1_500, 4_000),
+            }),
             Kind::BusHole => Act::Fault(Fault::BusHole { node, time }),
             Kind::Lose => Act::Fault(Fault::Lose { node }),
             Kind::Reset => Act::Fault(Fault::Reset { node }),
@@ -266,6 +284,72 @@ impl Kind {
             Kind::Flush => Act::Fault(Fault::Flush),
         }
     }
+}
+
+/// What the two silences are for: somebody reads while nothing stands in the way, another node changes that in the second
+/// one, and the first asks again when it should know.
+fn between_silences(dice: &Dice, fault: Fault, nodes: usize, keys: usize) -> Vec<Step> {
+    let Fault::Silences {
+        node,
+        first,
+        pause,
+        second,
+    } = fault
+    else {
+        return Vec::new();
+    };
+    if nodes < 2 || dice.chance(40) {
+        return Vec::new();
+    }
+    let other = (node + 1 + dice.below(nodes as u64 - 1) as usize) % nodes;
+    let key = dice.below(keys as u64) as usize;
+    let call = |node, call| Act::Call { node, call };
+    let change = dice.pick(&[Call::Set(key), Call::Delete(key), Call::Clear(0)]);
+    let changed = first + pause + dice.below(second / 3);
+    let mut times = vec![
+        (0, call(other, Call::Set(key))),
+        (changed, call(other, change)),
+        (changed + 1_200 + dice.below(second / 2), call(node, Call::Peek(key))),
+    ];
+    // Nothing is known of the log yet, or any more.
+    match dice.below(6) {
+        0 => times.push((dice.below(first), Act::Fault(Fault::Flush))),
+        1 => times.push((
+            dice.below(first),
+            Act::Fault(Fault::Crash {
+                node,
+                time: dice.below(300),
+            }),
+        )),
+        _ => {}
+    }
+    times.push((first, call(other, Call::Set(key))));
+    // The first of them come through, the others may not.
+    let mut at = first
+        + if dice.chance(50) {
+            dice.below(pause)
+        } else {
+            pause.saturating_sub(dice.below(20))
+        };
+    for _ in 0..dice.between(1, 8) {
+        times.push((at, call(node, Call::Get(key))));
+        at += dice.below(5);
+    }
+    // Only a node that is asked all the time finds out at once that nobody answers.
+    if let often @ 1.. = dice.pick(&[0, 20, 60, 150]) {
+        let mut at = dice.below(often);
+        while at < changed + 1_200 {
+            times.push((at, call(node, Call::Get(key))));
+            at += dice.between(1, 2 * often);
+        }
+    }
+    times.sort_by_key(|(at, _)| *at);
+    let mut before = 0;
+    let step = |(at, act)| {
+        let pause = at - std::mem::replace(&mut before, at);
+        Step { pause, act }
+    };
+    times.into_iter().map(step).collect()
 }
 
 fn loader(dice: &Dice) -> Loader {

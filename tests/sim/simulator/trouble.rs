@@ -18,6 +18,9 @@ pub fn time_of(act: Act) -> u64 {
             | Fault::Freeze { time }
             | Fault::Restart { time },
         ) => time,
+        Act::Fault(Fault::Silences {
+            first, pause, second, ..
+        }) => first + pause + second,
         _ => 0,
     }
 }
@@ -29,6 +32,16 @@ pub fn befall(world: &Arc<World>, fault: Fault) {
             let until = &mut world.server.weather.lock().hole_until[node];
             *until = (*until).max(now + time);
             troubled(world, node, time);
+        }
+        Fault::Silences {
+            node,
+            first,
+            pause,
+            second,
+        } => {
+            befall(world, Fault::Hole { node, time: first });
+            let again = move |world: &Arc<World>| befall(world, Fault::Hole { node, time: second });
+            world.schedule.after(first + pause, again);
         }
         Fault::BusHole { node, time } => {
             let until = &mut world.server.weather.lock().bus_hole_until[node];
