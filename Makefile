@@ -40,8 +40,9 @@ check: $(MODULES) dist/.built ## format, lint, types, layers
 	cargo clippy -p turbocache-node --quiet -- -D warnings
 	cargo clippy -p turbocache --no-default-features --quiet -- -D warnings
 	cargo fmt --manifest-path tests/models/Cargo.toml --check
-	cargo clippy --manifest-path tests/models/Cargo.toml --target-dir target/models --all-targets --quiet -- -D warnings
-	cargo clippy --manifest-path tests/models/Cargo.toml --target-dir target/models --all-targets --features loom --quiet -- -D warnings
+	cargo clippy --manifest-path tests/models/Cargo.toml --target-dir target/models --lib --test '*' --quiet -- -D warnings
+	cargo clippy --manifest-path tests/models/Cargo.toml --target-dir target/models --lib --test '*' --features loom --quiet -- -D warnings
+	cargo clippy --manifest-path tests/models/Cargo.toml --target-dir target/models --lib --test '*' --features shuttle --quiet -- -D warnings
 	$(BIN)/vitest run --project rules
 
 simulate: ## the engine in virtual time; ARGS='--histories 1000000', or ARGS='--seed 4711' to look at one

@@ -69,10 +69,11 @@ async function runCargo(args, options = {}) {
   return { ...counts, exitCode };
 }
 
-/** What loom tries in every order of threads, then the same pieces on real threads. */
+/** What loom tries in every order of threads, what shuttle tries in many, then the same pieces on real threads. */
 async function runModels() {
   const options = { cwd: MODELS, env: { ...process.env, CARGO_TARGET_DIR: path.join(ROOT, 'target', 'models') } };
-  const all = [await runCargo(['test', '--features', 'loom'], options), await runCargo(['test'], options)];
+  const all = [];
+  for (const features of ['loom', 'shuttle', '']) all.push(await runCargo(['test', '--features', features], options));
   const sum = (field) => all.reduce((total, counts) => total + counts[field], 0);
   const exitCode = all.find((counts) => counts.exitCode !== 0)?.exitCode ?? 0;
   return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped'), exitCode };

@@ -4,9 +4,9 @@
 //! new one, and the old one lands for those who were there before.
 
 use crate::engine::answers::Capture;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 const SHARDS: usize = 16;
 

@@ -1,32 +1,39 @@
 //! The same names as in the engine's `sync`.
 
-#[cfg(not(feature = "loom"))]
+#[cfg(not(any(feature = "loom", feature = "shuttle")))]
 pub use parking_lot::{Mutex, MutexGuard, RwLock};
 
 /// As in the standard library.
 pub mod atomic {
     #[cfg(feature = "loom")]
     pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-    #[cfg(not(feature = "loom"))]
+    #[cfg(feature = "shuttle")]
+    pub use shuttle::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+    #[cfg(not(any(feature = "loom", feature = "shuttle")))]
     pub use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }
 
-#[cfg(feature = "loom")]
-pub use checked::{Mutex, RwLock};
-#[cfg(feature = "loom")]
-pub use loom::sync::MutexGuard;
+#[cfg(any(feature = "loom", feature = "shuttle"))]
+pub use checked::{Mutex, MutexGuard, RwLock};
 
-/// loom's locks with the face of parking_lot's.
-#[cfg(feature = "loom")]
+/// The checkers' locks with the face of parking_lot's.
+#[cfg(any(feature = "loom", feature = "shuttle"))]
 mod checked {
-    use loom::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+    #[cfg(feature = "loom")]
+    use loom::sync;
+    #[cfg(feature = "shuttle")]
+    use shuttle::sync;
+    use sync::{RwLockReadGuard, RwLockWriteGuard};
+
+    pub use sync::MutexGuard;
+
     use std::sync::PoisonError;
 
-    pub struct Mutex<T>(loom::sync::Mutex<T>);
+    pub struct Mutex<T>(sync::Mutex<T>);
 
     impl<T> Mutex<T> {
         pub fn new(value: T) -> Self {
-            Self(loom::sync::Mutex::new(value))
+            Self(sync::Mutex::new(value))
         }
 
         pub fn lock(&self) -> MutexGuard<'_, T> {
@@ -40,11 +47,11 @@ mod checked {
         }
     }
 
-    pub struct RwLock<T>(loom::sync::RwLock<T>);
+    pub struct RwLock<T>(sync::RwLock<T>);
 
     impl<T> RwLock<T> {
         pub fn new(value: T) -> Self {
-            Self(loom::sync::RwLock::new(value))
+            Self(sync::RwLock::new(value))
         }
 
         pub fn read(&self) -> RwLockReadGuard<'_, T> {

@@ -1,6 +1,6 @@
 //! The same pieces on real threads: small enough for Miri, and for ThreadSanitizer.
 
-#![cfg(not(feature = "loom"))]
+#![cfg(not(any(feature = "loom", feature = "shuttle")))]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -189,7 +189,7 @@ fn reply_after(world: &World, pause: u64, node: usize, connection: Arc<Connectio
     });
 }
 
-/// A caller that stops waiting leaves the connection in doubt: the next one connects anew.
+/// A caller that stops waiting leaves the connection in doubt: the next one connects anew, and nobody waits on the old one.
 struct Doubt<'a> {
     link: &'a Link,
     connection: Arc<Connection>,
@@ -199,9 +199,15 @@ struct Doubt<'a> {
 impl Drop for Doubt<'_> {
     fn drop(&mut self) {
         let mut current = self.link.connection.lock();
-        if !self.settled && Arc::ptr_eq(&current, &self.connection) {
-            *current = Arc::default();
+        if self.settled || !Arc::ptr_eq(&current, &self.connection) {
+            return;
         }
+        let old = std::mem::take(&mut *current);
+        drop(current);
+        // What was sent may still be executed.
+        let chunks = old.chunks.lock();
+        chunks.iter().for_each(|chunk| chunk.exchange.lock().done = None);
+        old.replies.lock().clear();
     }
 }
 
