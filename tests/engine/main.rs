@@ -21,6 +21,7 @@ mod redis_bus;
 mod redis_cluster;
 mod redis_down;
 mod redis_hostile;
+mod redis_order;
 mod redis_sentinel;
 mod redis_shared;
 mod redis_tracking;
