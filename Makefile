@@ -48,6 +48,9 @@ check: $(MODULES) dist/.built ## format, lint, types, layers
 simulate: ## the engine in virtual time; ARGS='--histories 1000000', or ARGS='--seed 4711' to look at one
 	cargo run --release --example simulate -- $(ARGS)
 
+fuzz: ## the decoders of bytes from outside; SECONDS_EACH=60, TARGETS='envelope frame'
+	@scripts/fuzz.sh $(or $(SECONDS_EACH),60) $(TARGETS)
+
 sanitize: ## Miri, ThreadSanitizer, AddressSanitizer on tests/models; needs a nightly toolchain
 	@scripts/sanitize.sh
 
@@ -74,7 +77,7 @@ lanes: pack ## the tarballs in applications of Nest 12 and 11, ESM and CommonJS,
 ready: check test lanes demo ## all that must hold before a merge
 	@$(MAKE) demo REDIS=1
 
-.PHONY: help build demo test check simulate sanitize bench bench-quick litmus pack lanes ready native redis
+.PHONY: help build demo test check simulate fuzz sanitize bench bench-quick litmus pack lanes ready native redis
 
 # cargo knows best what is stale. It needs dist/ because the client names the file for this host.
 native: dist/.built

@@ -5,6 +5,10 @@ use crate::error::{Error, ErrorKind, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// How deep MessagePack may be nested: as deep as JSON. The library allows 1,024, which is more than the stack of a thread may hold.
+#[cfg(feature = "msgpack")]
+const DEPTH: usize = 128;
+
 /// How values of a Rust host become bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -41,7 +45,11 @@ impl Serializer {
         match self {
             Self::Json => serde_json::from_slice(bytes).map_err(|cause| failed("decoded", cause)),
             #[cfg(feature = "msgpack")]
-            Self::MessagePack => rmp_serde::from_slice(bytes).map_err(|cause| failed("decoded", cause)),
+            Self::MessagePack => {
+                let mut decoder = rmp_serde::Deserializer::from_read_ref(bytes);
+                decoder.set_max_depth(DEPTH);
+                T::deserialize(&mut decoder).map_err(|cause| failed("decoded", cause))
+            }
         }
     }
 }
