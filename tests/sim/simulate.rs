@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example simulate -- --histories 1000000 --from 1 --threads 2
+//! cargo run --release --example simulate -- --with Silences      only those in which this happens
 //! cargo run --release --example simulate -- --seed 4711          the shortest history that breaks the same law
 //! cargo run --release --example simulate -- --seed 4711 --whole  all of it
 //! ```
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         number("from", 0),
         number("histories", 100_000),
         number("threads", threads),
+        arguments.get("with").map_or("", String::as_str),
     )
 }
 
@@ -75,8 +77,9 @@ fn show(seed: u64, whole: bool) -> ExitCode {
     ExitCode::from(u8::from(!violations.is_empty()))
 }
 
-fn many(from: u64, count: u64, threads: u64) -> ExitCode {
+fn many(from: u64, count: u64, threads: u64, with: &str) -> ExitCode {
     let (next, time, broken) = (AtomicU64::new(from), AtomicU64::new(0), AtomicUsize::new(0));
+    let left_out = AtomicU64::new(0);
     let begin = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -86,7 +89,12 @@ fn many(from: u64, count: u64, threads: u64) -> ExitCode {
                     if seed >= from + count {
                         return;
                     }
-                    let outcome = run(&Plan::new(seed), &Faults::default(), false);
+                    let plan = Plan::new(seed);
+                    if !with.is_empty() && !format!("{:?}", plan.steps).contains(with) {
+                        left_out.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
+                    let outcome = run(&plan, &Faults::default(), false);
                     time.fetch_add(outcome.time, Ordering::Relaxed);
                     if let Some(violation) = outcome.violations.first() {
                         broken.fetch_add(1, Ordering::Relaxed);
@@ -99,7 +107,7 @@ fn many(from: u64, count: u64, threads: u64) -> ExitCode {
             });
         }
     });
-    let done = next.load(Ordering::Relaxed).min(from + count) - from;
+    let done = next.load(Ordering::Relaxed).min(from + count) - from - left_out.load(Ordering::Relaxed);
     let (real, time) = (begin.elapsed(), Duration::from_millis(time.load(Ordering::Relaxed)));
     let broken = broken.load(Ordering::Relaxed);
     println!(
