@@ -228,6 +228,7 @@ pub(crate) mod lock {
     /// How long a caller waits for a lock.
     pub const WAIT: u64 = 10_000;
     /// How long the counter of fencing tokens outlives the last lock. When it has ended, tokens go on from the server's time.
+    #[cfg(feature = "redis")]
     pub const FENCE_LIFE: u64 = 86_400_000;
     /// Longest random pause before the next in line of this process asks for a lock that was given back: others may be first.
     pub const COURTESY: u64 = 3;
