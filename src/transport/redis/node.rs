@@ -126,23 +126,28 @@ impl Node {
     /// Executes the pipeline: one value for each command, errors of single commands among them. A connection that had
     /// ended before anything was sent is replaced, once.
     pub async fn send(&self, pipeline: &Pipeline, count: usize) -> Result<Vec<Value>> {
-        match self.attempt(pipeline, count).await? {
+        // Whose turn it is connects, and hands over what he has before the next one gets the turn: the order in which batches
+        // were first polled is that in which they leave. Fair.
+        let turn = Arc::clone(&self.shared.connection).lock_owned().await;
+        let turn = match self.attempt(turn, pipeline, count).await? {
+            Attempt::Answered(values) => return Ok(values),
+            Attempt::Unsent(turn, _) => turn,
+        };
+        match self.attempt(turn, pipeline, count).await? {
             Attempt::Answered(values) => Ok(values),
-            Attempt::Unsent(_) => match self.attempt(pipeline, count).await? {
-                Attempt::Answered(values) => Ok(values),
-                Attempt::Unsent(cause) => Err(failed("lost", &cause)),
-            },
+            Attempt::Unsent(_, cause) => Err(failed("lost", &cause)),
         }
     }
 
-    async fn attempt(&self, pipeline: &Pipeline, count: usize) -> Result<Attempt> {
+    async fn attempt(&self, turn: Turn, pipeline: &Pipeline, count: usize) -> Result<Attempt> {
+        let (open, turn) = self.connection(turn).await?;
         let Open {
             number,
             address,
             mut connection,
             left,
             ..
-        } = self.connection().await?;
+        } = open;
         let mut left = left.subscribe();
         // A caller that stops waiting (its deadline) leaves the connection in doubt: replies may never come.
         let doubt = Doubt {
@@ -152,18 +157,21 @@ impl Node {
         };
         let mut sending = pin!(connection.send_packed_commands(pipeline, 0, count));
         // Whoever is told at the first poll that the connection is gone has sent nothing: the client's task, which does the
-        // sending, ended before. (The order of batches stays: none behind this one was polled meanwhile.)
+        // sending, ended before.
         let sent = match poll_fn(|context| Poll::Ready(sending.as_mut().poll(context))).await {
-            Poll::Ready(Err(cause)) if is_lost(&cause) => return Ok(Attempt::Unsent(cause)),
+            Poll::Ready(Err(cause)) if is_lost(&cause) => return Ok(Attempt::Unsent(turn, cause)),
             Poll::Ready(sent) => sent,
-            // All that wait for a connection fail together: before anything is answered that was sent behind them on the next.
-            Poll::Pending => tokio::select! {
-                biased;
-                sent = self.place.unless_left(&address, sending) => sent?,
-                _ = left.wait_for(|left| *left) => {
-                    return Err(Error::new(ErrorKind::Remote, "redis: the connection was given up"));
+            Poll::Pending => {
+                drop(turn);
+                // All that wait for a connection fail together: before anything is answered that was sent behind them on the next.
+                tokio::select! {
+                    biased;
+                    sent = self.place.unless_left(&address, sending) => sent?,
+                    _ = left.wait_for(|left| *left) => {
+                        return Err(Error::new(ErrorKind::Remote, "redis: the connection was given up"));
+                    }
                 }
-            },
+            }
         };
         match sent {
             Ok(values) => {
@@ -219,29 +227,28 @@ impl Node {
         true
     }
 
-    async fn connection(&self) -> Result<Open> {
-        // Held while connecting: the others wait for this attempt instead of making their own. Fair, so order is kept.
-        let mut slot = Arc::clone(&self.shared.connection).lock_owned().await;
-        if let Some(open) = &*slot
+    /// The others wait for this attempt instead of making their own.
+    async fn connection(&self, mut turn: Turn) -> Result<(Open, Turn)> {
+        if let Some(open) = &*turn
             && self.shared.connections.load(Ordering::SeqCst) == open.number
             && self.place.is_at(open.address.as_ref())
         {
-            return Ok(open.clone());
+            return Ok((open.clone(), turn));
         }
-        if let Some(before) = slot.take() {
+        if let Some(before) = turn.take() {
             before.left.send_replace(true);
             self.shared.given_up.lock().extend(before.identity);
         }
         let node = self.clone();
         // A task of its own: the attempt outlives the deadline of the caller who began it, else a server that takes longer
         // than that to connect to would never be connected.
-        let attempt = tokio::spawn(async move { node.connect(slot).await });
+        let attempt = tokio::spawn(async move { node.connect(turn).await });
         attempt
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Closed, "the runtime has ended")))
     }
 
-    async fn connect(&self, mut slot: OwnedMutexGuard<Option<Open>>) -> Result<Open> {
+    async fn connect(&self, mut turn: Turn) -> Result<(Open, Turn)> {
         let watch = self.watch.get();
         let wish = Wish::new(&self.config, watch);
         let connected = self.place.connect(&wish, &self.warnings).await;
@@ -276,8 +283,8 @@ impl Node {
             identity: greeting.identity,
             left,
         };
-        *slot = Some(open.clone());
-        Ok(open)
+        *turn = Some(open.clone());
+        Ok((open, turn))
     }
 
     async fn greet(&self, connection: &mut MultiplexedConnection, watch: Option<&Arc<Watch>>) -> Result<Greeting> {
@@ -364,9 +371,12 @@ impl Node {
     }
 }
 
+/// The right to connect and to send, and the connection.
+type Turn = OwnedMutexGuard<Option<Open>>;
+
 enum Attempt {
     Answered(Vec<Value>),
-    Unsent(RedisError),
+    Unsent(Turn, RedisError),
 }
 
 fn is_lost(cause: &RedisError) -> bool {

@@ -54,7 +54,8 @@ impl SentinelTrio {
         for sentinel in &trio.sentinels {
             sentinel.run("SENTINEL DEBUG ping-period 100 ask-period 100 info-period 200 publish-period 200 tilt-trigger 60000 election-timeout 500");
             trio.wait("the Sentinels know the replica", || {
-                let reply = sentinel.run(&format!("SENTINEL CKQUORUM {NAME}"));
+                // An error as long as it does not see the others.
+                let reply = sentinel.command([b"SENTINEL", b"CKQUORUM", NAME.as_bytes()]);
                 let replicas = sentinel.run(&format!("SENTINEL REPLICAS {NAME}"));
                 matches!(reply, Reply::Bytes(_)) && matches!(replicas, Reply::Many(replicas) if replicas.len() == 1)
             });
