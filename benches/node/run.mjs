@@ -26,7 +26,9 @@ const { values: flags, positionals } = parseArgs({
   options: { quick: { type: 'boolean' }, force: { type: 'boolean' } },
 });
 const { quick = false, force = false } = flags;
-const stage = quick ? { quick, rounds: 5, milliseconds: 40 } : { quick, rounds: 7, milliseconds: 200 };
+const stage = quick
+  ? { quick, rounds: 5, milliseconds: 40, warmUp: 200 }
+  : { quick, rounds: 7, milliseconds: 200, warmUp: 2_000 };
 
 const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name.startsWith(name)));
 if (unknown.length > 0) {

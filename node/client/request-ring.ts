@@ -1,6 +1,7 @@
 /**
- * The way in: requests are written one behind the other into one buffer, and handed over with one native call a turn.
- * Order is kept. The buffer grows with what one turn writes, and shrinks again.
+ * The way in: requests are written one behind the other into one buffer, and handed over with one native call a turn, or
+ * with one for each dozen kilobytes: what the native side has, it sends while this side still encodes. Order is kept. The
+ * buffer grows with the largest request, and shrinks again.
  */
 import type { Encoded } from './codec';
 import { RequestFloat, RequestWord, type Op } from './native';
@@ -26,7 +27,9 @@ export interface Request {
 export type Submit = (requests: Uint8Array, bytes: number, count: number) => void;
 
 const SMALL = 16 << 10;
-/** More than this is handed over before the turn ends: copying on costs more than a second call. */
+/** So much is handed over before the turn ends: some three dozen small values, half of what 64 callers write. */
+const ENOUGH = 12 << 10;
+/** A buffer that has grown beyond this is not kept. */
 const LARGE = 1 << 20;
 
 export class RequestRing {
@@ -76,7 +79,7 @@ export class RequestRing {
 
     this.end = (at + (tags?.length ?? 0) + 7) & ~7;
     if (this.count++ === 0) this.schedule();
-    if (this.end >= LARGE) this.flush();
+    if (this.end >= ENOUGH) this.flush();
   }
 
   /** Hands over what was written, if anything. */

@@ -32,6 +32,7 @@ export async function measure(scenario, stage) {
   const settings = {
     quick: stage.quick,
     milliseconds: stage.milliseconds,
+    warmUp: stage.warmUp,
     redis: redis && { port: redis.port, url: redis.url },
   };
   const seats = scenario.entrants.map((_, index) => new Seat(scenario, index, settings));

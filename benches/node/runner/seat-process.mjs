@@ -20,8 +20,8 @@ const answers = {
   },
   async warmUp() {
     if (scenario.isMeasured) return 1;
-    const { milliseconds } = stage;
-    operations = await calibrate(contestant.run, { unit: scenario.unit ?? 1, milliseconds });
+    const { milliseconds, warmUp } = stage;
+    operations = await calibrate(contestant.run, { unit: scenario.unit ?? 1, milliseconds, warmUp });
     return operations;
   },
   async turn() {

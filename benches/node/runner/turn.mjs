@@ -30,13 +30,18 @@ export async function timedTurn(run, operations) {
   };
 }
 
-/** Warms a contestant up until the compiler is done, and finds how many operations take `milliseconds`. */
-export async function calibrate(run, { unit, milliseconds }) {
+/**
+ * Warms a contestant up, and finds how many operations take `milliseconds`. The compiler works by what it has seen: a path of
+ * a hundred functions, such as a miss, needs thousands of operations before all of them are compiled, and costs three times
+ * as much until then. So it runs for at least `warmUp` milliseconds, and until the number of operations has settled.
+ */
+export async function calibrate(run, { unit, milliseconds, warmUp = 0 }) {
   let operations = unit;
-  for (let attempt = 0; attempt < 12; attempt++) {
+  const end = performance.now() + warmUp;
+  for (let attempt = 0; attempt < 12 || performance.now() < end; attempt++) {
     const turn = await timedTurn(run, operations);
     const factor = milliseconds / Math.max(turn.milliseconds, 0.05);
-    if (factor < 1.3 && attempt > 1) break;
+    if (factor > 0.8 && factor < 1.3 && attempt > 1 && performance.now() >= end) break;
     operations = Math.max(1, Math.round((operations / unit) * Math.min(factor, 8))) * unit;
   }
   return operations;
