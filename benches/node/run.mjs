@@ -28,7 +28,7 @@ const { values: flags, positionals } = parseArgs({
 const { quick = false, force = false } = flags;
 const stage = quick
   ? { quick, rounds: 5, milliseconds: 40, warmUp: 200 }
-  : { quick, rounds: 7, milliseconds: 200, warmUp: 2_000 };
+  : { quick, rounds: 7, milliseconds: 200, warmUp: 1_500 };
 
 const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name.startsWith(name)));
 if (unknown.length > 0) {

@@ -35,6 +35,7 @@ export async function turbocache(fill, options = {}) {
     loading: 'await cache.getOrSet(key, loader)',
     loader: unwanted,
     load: (key, loader) => manager.getOrSet(key, loader),
+    put: (key, value) => manager.set(key, value),
     close: () => manager.close(),
   };
 }
@@ -73,6 +74,7 @@ export async function cacheable(fill) {
     loading: 'await cache.getOrSet(key, loader)',
     loader: unwanted,
     load: (key, loader) => cache.getOrSet(key, loader),
+    put: (key, value) => cache.set(key, value),
     close: () => cache.disconnect(),
   };
 }
@@ -88,6 +90,7 @@ export async function cacheManager(fill) {
     loading: 'await cache.wrap(key, loader)',
     loader: unwanted,
     load: (key, loader) => cache.wrap(key, loader),
+    put: (key, value) => cache.set(key, value),
     close: () => cache.disconnect(),
   };
 }
@@ -105,6 +108,7 @@ export async function bentocache(fill) {
     loading: 'await cache.getOrSet({ key, factory: loader })',
     loader: unwanted,
     load: (key, factory) => cache.getOrSet({ key, factory }),
+    put: (key, value) => cache.set({ key, value }),
     close: () => cache.disconnectAll(),
   };
 }

@@ -6,6 +6,7 @@ import { loads } from './loads.mjs';
 import { massExpiry } from './mass-expiry.mjs';
 import { memory } from './memory.mjs';
 import { redisOnly } from './redis-only.mjs';
+import { rings } from './rings.mjs';
 import { startUp } from './start-up.mjs';
 import { workers } from './workers.mjs';
 
@@ -14,6 +15,7 @@ export const scenarios = [
   ...hits,
   ...decorated,
   ...loads,
+  ...rings,
   ...workers,
   ...redisOnly,
   ...latency,
