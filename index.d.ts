@@ -316,6 +316,8 @@ export interface CacheStats {
     errors: number;
     /** Answers that were refused because their bytes were foreign, damaged or of another key. */
     rejected: number;
+    /** Batches of reads that failed and were sent again, within a budget of one to ten calls. */
+    retries: number;
     /** `none`: there is no remote tier. `down`: calls go on without it, and it is tried again in the background. */
     state: 'none' | 'connecting' | 'up' | 'down';
     /** What it lacks now, while everything else goes on: each was a `warning` event when it began. */

@@ -673,7 +673,7 @@ export class FakeEngine implements NativeBinding {
     const { state } = this;
     return JSON.stringify({
       memory: { hits: 0, misses: 0, entries: this.memory.size, bytes: 0 },
-      remote: { hits: 0, misses: 0, errors: 0, rejected: 0, state, warnings: [] },
+      remote: { hits: 0, misses: 0, errors: 0, rejected: 0, retries: 0, state, warnings: [] },
       loads: { started: this.leaseIds, failed: 0, refused: 0 },
       invalidations: {
         sent: 0,

@@ -163,6 +163,7 @@ impl Engine {
                 remote,
                 bus.is_there().then(|| Arc::clone(&voice)),
                 Arc::clone(&recovery),
+                (Arc::clone(&clock), Arc::clone(&random)),
                 &runtime,
             ),
             namespaces: Namespaces::new(root),
@@ -273,6 +274,11 @@ impl Engine {
         self.closed.store(true, Ordering::SeqCst);
         self.namespaces.clear(&self.table, "");
         self.ending.send_replace(true);
+    }
+
+    /// Batches of reads that were sent to the remote tier again.
+    pub fn remote_retries(&self) -> u64 {
+        self.outbox.retries()
     }
 
     /// Whether it was closed.

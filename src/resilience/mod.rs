@@ -1,3 +1,4 @@
 //! One policy a folder. A policy knows nothing about tiers.
 
 pub mod breaker;
+pub mod retry;

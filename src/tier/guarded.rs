@@ -26,7 +26,7 @@ impl<T: RemoteTier> Guarded<T> {
         }
     }
 
-    async fn guard(&self, batch: Vec<RemoteRequest>) -> Replies {
+    async fn guard(&self, batch: &[RemoteRequest]) -> Replies {
         let count = batch.len();
         if self.breaker.permit() == Permit::Refused {
             return refuse(
@@ -90,7 +90,7 @@ fn refuse(count: usize, error: &Error) -> Replies {
 }
 
 impl<T: RemoteTier> RemoteTier for Guarded<T> {
-    fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>> {
+    fn execute<'a>(&'a self, batch: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>> {
         Box::pin(self.guard(batch))
     }
 
@@ -111,5 +111,9 @@ impl<T: RemoteTier> RemoteTier for Guarded<T> {
             State::Closed => self.inner.state(),
             State::Open { .. } | State::HalfOpen => RemoteState::Down,
         }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        Some(self.deadline)
     }
 }

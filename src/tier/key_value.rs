@@ -270,10 +270,10 @@ impl<S: KeyValueStore> KeyValue<S> {
     }
 
     /// Executes in order; what can go to the store together does.
-    async fn execute_all(&self, batch: Vec<RemoteRequest>) -> Replies {
+    async fn execute_all(&self, batch: &[RemoteRequest]) -> Replies {
         let mut replies = Vec::with_capacity(batch.len());
         let mut run = Vec::new();
-        for request in &batch {
+        for request in batch {
             match self.step(request) {
                 Step::Store(item) => run.push((request, item)),
                 step => {
@@ -333,7 +333,7 @@ impl SavedState {
 }
 
 impl<S: KeyValueStore> RemoteTier for KeyValue<S> {
-    fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>> {
+    fn execute<'a>(&'a self, batch: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>> {
         Box::pin(self.execute_all(batch))
     }
 

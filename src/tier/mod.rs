@@ -25,6 +25,7 @@ use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Entries in this process' memory. The key is the namespace's number followed by the user's key.
 pub trait MemoryTier: Send + Sync + 'static {
@@ -214,6 +215,21 @@ pub enum RemoteRequest {
     },
 }
 
+impl RemoteRequest {
+    /// Changes nothing: asked a second time, it does no harm.
+    pub fn is_read(&self) -> bool {
+        matches!(
+            self,
+            Self::State { .. }
+                | Self::Read { .. }
+                | Self::ReadBytes { .. }
+                | Self::Scan(_)
+                | Self::HasLife { .. }
+                | Self::ReadLog { .. }
+        )
+    }
+}
+
 /// Which keys a walk is about, and how far it has come.
 ///
 /// A walk sees every key that is there from its first step to its last; one that comes or goes meanwhile it may or may not
@@ -355,7 +371,7 @@ pub enum Foreign {
 /// A store that other processes share. It executes a batch in order, in one round trip if it can.
 pub trait RemoteTier: Send + Sync + 'static {
     /// Executes the batch; exactly one reply for each request.
-    fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>>;
+    fn execute<'a>(&'a self, batch: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>>;
 
     /// The answer, for a tier that needs no waiting.
     fn immediate(&self, _request: &RemoteRequest) -> Option<RemoteReply> {
@@ -373,4 +389,9 @@ pub trait RemoteTier: Send + Sync + 'static {
 
     /// Whether it answers.
     fn state(&self) -> RemoteState;
+
+    /// How long a caller waits for an answer; reads that fail earlier are tried again. `None` = nothing is tried again.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
 }

@@ -62,7 +62,7 @@ impl RemoteTier for NoRemote {
         })
     }
 
-    fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>> {
+    fn execute<'a>(&'a self, batch: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>> {
         let replies = batch
             .iter()
             .filter_map(|request| self.immediate(request))

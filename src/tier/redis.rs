@@ -156,25 +156,26 @@ impl Redis {
 
     /// What is told comes behind everything else in the batch. Where servers do not keep that order among them, it is sent
     /// when all the rest has been answered; and in the order of the batches, whichever is answered first.
-    async fn run(&self, mut batch: Vec<RemoteRequest>) -> Replies {
-        let tells = matches!(batch.last(), Some(RemoteRequest::Tell { .. })) && batch.len() > 1;
-        if !tells || self.link.is_ordered() {
-            return self.execute_all(batch).await;
-        }
-        let told = batch.pop();
+    async fn run(&self, batch: &[RemoteRequest]) -> Replies {
+        let (told, changes) = match batch {
+            [changes @ .., told @ RemoteRequest::Tell { .. }] if !changes.is_empty() && !self.link.is_ordered() => {
+                (told, changes)
+            }
+            _ => return self.execute_all(batch).await,
+        };
         // Asked for at the first poll: the order of the batches.
         let mut turn = pin!(self.turns.lock());
         let first = poll_fn(|context| Poll::Ready(turn.as_mut().poll(context))).await;
-        let mut replies = self.execute_all(batch).await;
+        let mut replies = self.execute_all(changes).await;
         let _turn = match first {
             Poll::Ready(turn) => turn,
             Poll::Pending => turn.await,
         };
-        replies.extend(self.execute_all(told.into_iter().collect()).await);
+        replies.extend(self.execute_all(std::slice::from_ref(told)).await);
         replies
     }
 
-    async fn execute_all(&self, batch: Vec<RemoteRequest>) -> Replies {
+    async fn execute_all(&self, batch: &[RemoteRequest]) -> Replies {
         let aside = self.link.writes_aside();
         let mut commands = self.link.batch(batch.len() + 1);
         for run in batch.chunk_by(together) {
@@ -625,7 +626,7 @@ fn is_misplaced(reply: &Result<RemoteReply>) -> bool {
 }
 
 impl RemoteTier for Redis {
-    fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>> {
+    fn execute<'a>(&'a self, batch: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>> {
         Box::pin(self.run(batch))
     }
 

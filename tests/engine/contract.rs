@@ -155,7 +155,7 @@ fn envelope(key: &RemoteKey, payload: &[u8], grace: u64) -> Bytes {
 }
 
 async fn ask(tier: &Arc<dyn RemoteTier>, request: RemoteRequest) -> RemoteReply {
-    let mut replies = tier.execute(vec![request]).await;
+    let mut replies = tier.execute(&[request]).await;
     assert_eq!(replies.len(), 1);
     replies.remove(0).expect("an answer")
 }
@@ -539,7 +539,7 @@ async fn fencing_tokens_go_on_where_redis_has_forgotten_them() {
     assert_eq!(ahead, before + 60_000_001);
     server.kill();
     server.restart();
-    let after = async || match tier.execute(vec![lock()]).await.remove(0) {
+    let after = async || match tier.execute(&[lock()]).await.remove(0) {
         Ok(RemoteReply::Locked(fence)) => fence,
         _ => 0,
     };
@@ -689,7 +689,7 @@ async fn a_batch_is_executed_in_its_order_with_one_reply_for_each_request() {
         ];
         let count = batch.len();
         let replies: Vec<_> = tier
-            .execute(batch)
+            .execute(&batch)
             .await
             .into_iter()
             .map(|reply| reply.expect(name))
@@ -717,7 +717,7 @@ async fn expire_of_bytes_that_are_no_envelope_harms_nobody() {
                 life: Some(60_000),
             };
             ask(&tier, plant).await;
-            let reply = tier.execute(vec![RemoteRequest::Expire { key: key("k") }]).await;
+            let reply = tier.execute(&[RemoteRequest::Expire { key: key("k") }]).await;
             assert_eq!(reply.len(), 1, "{name}");
         }
         assert_eq!(FOREVER, u64::MAX);
@@ -831,11 +831,7 @@ async fn a_store_that_cannot_list_its_keys_says_so() {
         cursor: ScanCursor::default(),
         count: 10,
     };
-    let error = store
-        .execute(vec![RemoteRequest::Scan(scan)])
-        .await
-        .remove(0)
-        .unwrap_err();
+    let error = store.execute(&[RemoteRequest::Scan(scan)]).await.remove(0).unwrap_err();
     assert_eq!(error.kind(), turbocache::ErrorKind::Unsupported);
     assert!(error.to_string().contains("cannot list its keys"), "{error}");
 }

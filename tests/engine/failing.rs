@@ -116,7 +116,7 @@ struct Broken {
 }
 
 impl RemoteTier for Broken {
-    fn execute(&self, _: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>> {
+    fn execute<'a>(&'a self, _: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>> {
         assert!(
             !self.panics.load(Ordering::SeqCst),
             "the store panics, as the test wants"

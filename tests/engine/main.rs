@@ -27,5 +27,6 @@ mod redis_shared;
 mod redis_tracking;
 mod redis_warnings;
 mod renewal;
+mod retries;
 mod tag_options;
 mod times;

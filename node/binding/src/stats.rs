@@ -27,6 +27,7 @@ struct Remote {
     misses: u64,
     errors: u64,
     rejected: u64,
+    retries: u64,
     state: &'static str,
     warnings: Vec<RemoteWarning>,
 }
@@ -90,6 +91,7 @@ pub fn json(engine: &Engine) -> String {
             misses: counters.remote_misses.value(),
             errors: counters.remote_errors.value(),
             rejected: counters.remote_rejected.value(),
+            retries: engine.remote_retries(),
             state: match engine.remote_state() {
                 RemoteState::None => "none",
                 RemoteState::Connecting => "connecting",

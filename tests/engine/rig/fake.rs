@@ -6,6 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use turbocache::bus::{Bus, Heard};
 use turbocache::error::{Error, ErrorKind};
@@ -29,6 +30,9 @@ pub struct FakeRemote {
     lie: Mutex<Option<Lie>>,
     instead: Mutex<Option<Instead>>,
     failing: AtomicBool,
+    /// Batches that will fail.
+    failures: AtomicU64,
+    deadline: Mutex<Option<Duration>>,
     down: AtomicBool,
     pub batches: AtomicU64,
 }
@@ -61,6 +65,8 @@ impl FakeRemote {
             lie: Mutex::default(),
             instead: Mutex::default(),
             failing: AtomicBool::new(false),
+            failures: AtomicU64::new(0),
+            deadline: Mutex::default(),
             down: AtomicBool::new(false),
             batches: AtomicU64::new(0),
         }
@@ -96,6 +102,16 @@ impl FakeRemote {
         self.failing.store(true, Ordering::SeqCst);
     }
 
+    /// So many batches do not reach the store.
+    pub fn fail_next(&self, batches: u64) {
+        self.failures.store(batches, Ordering::SeqCst);
+    }
+
+    /// From now on callers wait so long.
+    pub fn set_deadline(&self, deadline: Duration) {
+        *self.deadline.lock() = Some(deadline);
+    }
+
     /// From now on it does again.
     pub fn heal(&self) {
         self.failing.store(false, Ordering::SeqCst);
@@ -106,9 +122,19 @@ impl FakeRemote {
         self.down.store(true, Ordering::SeqCst);
     }
 
-    async fn run(&self, batch: Vec<RemoteRequest>) -> Replies {
+    async fn run(&self, batch: &[RemoteRequest]) -> Replies {
         self.batches.fetch_add(1, Ordering::SeqCst);
-        let replies = batch.iter().map(|request| self.reply(request)).collect();
+        let count_down = |failures: u64| failures.checked_sub(1);
+        let fails = self
+            .failures
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, count_down)
+            .is_ok();
+        let failed = |_| Err(Error::new(ErrorKind::Remote, "the fake fails"));
+        let replies = if fails {
+            batch.iter().map(failed).collect()
+        } else {
+            batch.iter().map(|request| self.reply(request)).collect()
+        };
         let held = {
             let mut hold = self.hold.lock();
             match &*hold {
@@ -139,7 +165,7 @@ impl FakeRemote {
 }
 
 impl RemoteTier for FakeRemote {
-    fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>> {
+    fn execute<'a>(&'a self, batch: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>> {
         Box::pin(self.run(batch))
     }
 
@@ -153,6 +179,10 @@ impl RemoteTier for FakeRemote {
         } else {
             RemoteState::Up
         }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        *self.deadline.lock()
     }
 }
 

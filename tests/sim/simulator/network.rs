@@ -212,7 +212,7 @@ impl Drop for Doubt<'_> {
 }
 
 impl RemoteTier for Link {
-    fn execute(&self, batch: Vec<RemoteRequest>) -> Pin<Box<dyn Future<Output = Replies> + Send + '_>> {
+    fn execute<'a>(&'a self, batch: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>> {
         let count = batch.len();
         let failed = move |what: &str| (0..count).map(|_| Err(Error::new(ErrorKind::Remote, what))).collect();
         let world = self.world.upgrade().filter(|_| !self.dead.load(Ordering::SeqCst));
@@ -228,7 +228,7 @@ impl RemoteTier for Link {
             connection: Arc::clone(&self.connection.lock()),
             settled: false,
         };
-        self.send(&world, batch, done);
+        self.send(&world, batch.to_vec(), done);
         drop(world);
         Box::pin(async move {
             let mut doubt = doubt;

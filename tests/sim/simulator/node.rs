@@ -511,10 +511,10 @@ fn kind(outcome: &turbocache::Result<FillOutcome>) -> &'static str {
 struct Shared(Arc<Link>);
 
 impl turbocache::tier::RemoteTier for Shared {
-    fn execute(
-        &self,
-        batch: Vec<turbocache::tier::RemoteRequest>,
-    ) -> std::pin::Pin<Box<dyn Future<Output = turbocache::tier::Replies> + Send + '_>> {
+    fn execute<'a>(
+        &'a self,
+        batch: &'a [turbocache::tier::RemoteRequest],
+    ) -> std::pin::Pin<Box<dyn Future<Output = turbocache::tier::Replies> + Send + 'a>> {
         self.0.execute(batch)
     }
 

@@ -7,52 +7,34 @@
 //! Each batch begins with the namespace state, so that every answer can be judged by the state that was true before it, and
 //! ends with what the others must know of its changes: when a change is answered, they have been told.
 
+mod asking;
+mod batch;
+
+pub use batch::BatchState;
+
+use crate::clock::Clock;
 use crate::engine::namespaces::Namespace;
 use crate::engine::recovery::Recovery;
-use crate::engine::voice::{Speech, Voice};
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Change, LogId};
-use crate::tier::{Foreign, NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier};
-use futures_util::FutureExt;
+use crate::engine::voice::Voice;
+use crate::error::Result;
+use crate::event::Change;
+use crate::metrics::Counter;
+use crate::random::Random;
+use crate::resilience::retry::Retry;
+use crate::tier::{Foreign, RemoteReply, RemoteRequest, RemoteState, RemoteTier};
+use asking::execute;
+use batch::Batch;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use parking_lot::Mutex;
 use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tracing::Instrument;
 
 /// Requests of one batch at most.
 const BATCH: usize = 512;
-
-/// Namespace state as it was just before a batch's other requests were executed.
-#[derive(Debug, Default)]
-pub struct BatchState {
-    /// 0 = unknown, or no remote tier.
-    pub incarnation: u64,
-    /// Number of raises.
-    pub counter: u64,
-    floors: HashMap<Box<str>, u64>,
-}
-
-impl BatchState {
-    /// Whether nobody cleared the namespace of an entry since it was born. A state that is unknown allows nothing.
-    pub fn allows(&self, namespace: &Namespace, incarnation: u64, born: u64) -> bool {
-        let floor = |field| self.floors.get(field).copied().unwrap_or(0);
-        self.incarnation != 0
-            && self.incarnation == incarnation
-            && namespace.floors.iter().all(|field| floor(field) <= born)
-    }
-
-    /// Whether somebody cleared the namespace softly since an entry was born.
-    pub fn softens(&self, namespace: &Namespace, born: u64) -> bool {
-        let floor = |field| self.floors.get(field).copied().unwrap_or(0);
-        namespace.soft_floors.iter().any(|field| floor(field) > born)
-    }
-}
 
 /// Called once with the answer.
 pub type Done = Box<dyn FnOnce(&BatchState, Result<RemoteReply>) + Send>;
@@ -90,7 +72,6 @@ pub struct Outbox {
     queue: Arc<Queue>,
 }
 
-#[derive(Default)]
 struct Queue {
     items: Mutex<VecDeque<Item>>,
     /// Something was queued, or the outbox was dropped.
@@ -103,6 +84,10 @@ struct Queue {
     failed: AtomicBool,
     /// What the first batch after a failure begins with.
     opening: OnceLock<Opening>,
+    clock: Arc<dyn Clock>,
+    retry: Retry,
+    /// Batches that were sent again.
+    retries: Counter,
 }
 
 type Opening = Box<dyn Fn() -> Option<(RemoteRequest, Done)> + Send + Sync>;
@@ -119,9 +104,21 @@ impl Outbox {
         remote: Arc<dyn RemoteTier>,
         voice: Option<Arc<Voice>>,
         recovery: Arc<Recovery>,
+        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
         runtime: &Handle,
     ) -> Self {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue {
+            items: Mutex::default(),
+            news: Notify::default(),
+            closed: AtomicBool::default(),
+            pending: AtomicUsize::default(),
+            idle: Notify::default(),
+            failed: AtomicBool::default(),
+            opening: OnceLock::default(),
+            clock,
+            retry: Retry::new(random),
+            retries: Counter::default(),
+        });
         runtime.spawn(run(Arc::clone(&remote), voice, recovery, Arc::clone(&queue)));
         Self { remote, queue }
     }
@@ -210,6 +207,11 @@ impl Outbox {
     /// Whether there is a remote tier at all.
     pub fn is_remote(&self) -> bool {
         self.remote.state() != RemoteState::None
+    }
+
+    /// Batches of reads that were sent again.
+    pub fn retries(&self) -> u64 {
+        self.queue.retries.value()
     }
 
     /// Whether it answers.
@@ -314,147 +316,5 @@ async fn run(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, recovery: A
             Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
             () = queue.news.notified(), if in_flight.len() < remote.batches_in_flight() => {}
         }
-    }
-}
-
-/// Requests with those who wait for the answers, and what is said behind them.
-struct Batch<'a> {
-    requests: Vec<RemoteRequest>,
-    fields: Vec<Box<str>>,
-    /// For the opening and each item whether it has a request of its own, and who waits.
-    waiting: Vec<(bool, Done)>,
-    /// How many of them were queued.
-    items: usize,
-    voice: Option<(&'a Voice, Speech)>,
-}
-
-impl<'a> Batch<'a> {
-    /// What is said is numbered here: in the order of the batches.
-    fn new(
-        items: Vec<Item>,
-        opening: Option<(RemoteRequest, Done)>,
-        voice: Option<&'a Voice>,
-        remote: RemoteState,
-    ) -> Self {
-        let fields = floor_fields(&items);
-        let mut requests = Vec::with_capacity(items.len() + 3);
-        requests.push(RemoteRequest::State { fields: fields.clone() });
-        let mut waiting = Vec::with_capacity(items.len() + 1);
-        if let Some((request, done)) = opening {
-            requests.push(request);
-            waiting.push((true, done));
-        }
-        let items_waiting = items.len();
-        let (mut changes, mut beat) = (Vec::new(), false);
-        for item in items {
-            waiting.push((item.request.is_some(), item.done));
-            requests.extend(item.request);
-            match item.say {
-                Some(Say::Change(change)) => changes.push(change),
-                Some(Say::Beat) => beat = true,
-                None => {}
-            }
-        }
-        // The log is read once in a while: then what waits tries its luck too.
-        let reads_log = |request: &RemoteRequest| matches!(request, RemoteRequest::ReadLog { .. });
-        let along = beat || remote != RemoteState::Down || requests.iter().any(reads_log);
-        let voice = voice.map(|voice| (voice, voice.speak(changes, beat, along)));
-        if let Some((_, speech)) = voice.as_ref().filter(|(_, speech)| !speech.is_empty()) {
-            let (frames, hints) = (speech.frames.clone(), speech.hints.clone());
-            requests.push(RemoteRequest::Tell { frames, hints });
-        }
-        Self {
-            requests,
-            fields,
-            waiting,
-            items: items_waiting,
-            voice,
-        }
-    }
-}
-
-async fn execute(remote: &dyn RemoteTier, batch: Batch<'_>, recovery: &Recovery, queue: &Queue) {
-    let Batch {
-        requests,
-        fields,
-        waiting,
-        items,
-        voice,
-    } = batch;
-    let (count, sent) = (waiting.len(), requests.len());
-    // A store may be a user's own code: its panic is the failure of this batch, and the queue goes on.
-    let replies = AssertUnwindSafe(async { remote.execute(requests).await }).catch_unwind();
-    let span = tracing::debug_span!("turbocache.batch", requests = count);
-    let mut replies = replies.instrument(span).await.unwrap_or_default();
-    let told = match voice {
-        Some((voice, speech)) if !speech.is_empty() => {
-            let last = if replies.len() == sent { replies.pop() } else { None };
-            let reply = last.unwrap_or_else(|| Err(lost_reply()));
-            voice.told(speech, places(&reply));
-            reply
-        }
-        _ => Ok(RemoteReply::Told(Vec::new())),
-    };
-    let mut replies = replies.into_iter();
-    let state = match replies.next() {
-        Some(Ok(RemoteReply::State(state))) => batch_state(state, fields),
-        _ => BatchState::default(),
-    };
-    for (asked, done) in waiting {
-        let reply = if asked {
-            replies.next().unwrap_or_else(|| Err(lost_reply()))
-        } else {
-            told.clone()
-        };
-        if catch_unwind(AssertUnwindSafe(|| done(&state, reply))).is_err() {
-            tracing::error!("the receiver of an answer panicked");
-        }
-    }
-    if state.incarnation != 0 && recovery.is_pending() {
-        recovery.answered.notify_one();
-    }
-    queue.failed.store(state.incarnation == 0, Ordering::SeqCst);
-    queue.leave(items);
-}
-
-fn places(reply: &Result<RemoteReply>) -> Option<&[Option<(LogId, LogId)>]> {
-    match reply {
-        Ok(RemoteReply::Told(places)) => Some(places),
-        _ => None,
-    }
-}
-
-fn lost_reply() -> Error {
-    Error::new(
-        ErrorKind::Remote,
-        "the remote tier gave fewer replies than it got requests",
-    )
-}
-
-fn floor_fields(batch: &[Item]) -> Vec<Box<str>> {
-    let mut seen: Vec<u32> = Vec::new();
-    let mut fields: Vec<Box<str>> = Vec::new();
-    for namespace in batch.iter().filter_map(|item| item.namespace.as_ref()) {
-        if !seen.contains(&namespace.id) {
-            seen.push(namespace.id);
-            fields.extend(
-                namespace
-                    .floors
-                    .iter()
-                    .chain(&namespace.soft_floors)
-                    .filter(|field| !fields.contains(field))
-                    .cloned()
-                    .collect::<Vec<_>>(),
-            );
-        }
-    }
-    fields
-}
-
-fn batch_state(state: NamespaceState, fields: Vec<Box<str>>) -> BatchState {
-    BatchState {
-        incarnation: state.incarnation,
-        counter: state.counter,
-        floors: fields.into_iter().zip(state.floors).collect(),
     }
 }

@@ -1,0 +1,133 @@
+//! What goes to the remote tier together, and the state that its answers are judged by.
+
+use super::{Done, Item, Queue, Say};
+use crate::engine::namespaces::Namespace;
+use crate::engine::voice::{Speech, Voice};
+use crate::tier::{NamespaceState, RemoteRequest, RemoteState};
+use std::collections::HashMap;
+
+/// Namespace state as it was just before a batch's other requests were executed.
+#[derive(Debug, Default)]
+pub struct BatchState {
+    /// 0 = unknown, or no remote tier.
+    pub incarnation: u64,
+    /// Number of raises.
+    pub counter: u64,
+    floors: HashMap<Box<str>, u64>,
+}
+
+impl BatchState {
+    /// Whether nobody cleared the namespace of an entry since it was born. A state that is unknown allows nothing.
+    pub fn allows(&self, namespace: &Namespace, incarnation: u64, born: u64) -> bool {
+        let floor = |field| self.floors.get(field).copied().unwrap_or(0);
+        self.incarnation != 0
+            && self.incarnation == incarnation
+            && namespace.floors.iter().all(|field| floor(field) <= born)
+    }
+
+    /// Whether somebody cleared the namespace softly since an entry was born.
+    pub fn softens(&self, namespace: &Namespace, born: u64) -> bool {
+        let floor = |field| self.floors.get(field).copied().unwrap_or(0);
+        namespace.soft_floors.iter().any(|field| floor(field) > born)
+    }
+}
+
+/// Requests with those who wait for the answers, and what is said behind them.
+pub(super) struct Batch<'a> {
+    pub(super) requests: Vec<RemoteRequest>,
+    pub(super) fields: Vec<Box<str>>,
+    /// For the opening and each item whether it has a request of its own, and who waits.
+    pub(super) waiting: Vec<(bool, Done)>,
+    /// How many of them were queued.
+    pub(super) items: usize,
+    pub(super) voice: Option<(&'a Voice, Speech)>,
+    /// It begins with the opening.
+    opened: bool,
+}
+
+impl<'a> Batch<'a> {
+    /// What is said is numbered here: in the order of the batches.
+    pub(super) fn new(
+        items: Vec<Item>,
+        opening: Option<(RemoteRequest, Done)>,
+        voice: Option<&'a Voice>,
+        remote: RemoteState,
+    ) -> Self {
+        let fields = floor_fields(&items);
+        let mut requests = Vec::with_capacity(items.len() + 3);
+        requests.push(RemoteRequest::State { fields: fields.clone() });
+        let mut waiting = Vec::with_capacity(items.len() + 1);
+        let opened = opening.is_some();
+        if let Some((request, done)) = opening {
+            requests.push(request);
+            waiting.push((true, done));
+        }
+        let items_waiting = items.len();
+        let (mut changes, mut beat) = (Vec::new(), false);
+        for item in items {
+            waiting.push((item.request.is_some(), item.done));
+            requests.extend(item.request);
+            match item.say {
+                Some(Say::Change(change)) => changes.push(change),
+                Some(Say::Beat) => beat = true,
+                None => {}
+            }
+        }
+        // The log is read once in a while: then what waits tries its luck too.
+        let reads_log = |request: &RemoteRequest| matches!(request, RemoteRequest::ReadLog { .. });
+        let along = beat || remote != RemoteState::Down || requests.iter().any(reads_log);
+        let voice = voice.map(|voice| (voice, voice.speak(changes, beat, along)));
+        if let Some((_, speech)) = voice.as_ref().filter(|(_, speech)| !speech.is_empty()) {
+            let (frames, hints) = (speech.frames.clone(), speech.hints.clone());
+            requests.push(RemoteRequest::Tell { frames, hints });
+        }
+        Self {
+            requests,
+            fields,
+            waiting,
+            items: items_waiting,
+            voice,
+            opened,
+        }
+    }
+
+    /// Sent again, it is the first one after a failure.
+    pub(super) fn open(&mut self, queue: &Queue) {
+        if !self.opened
+            && let Some((request, done)) = queue.open()
+        {
+            // Behind the state.
+            self.requests.insert(1, request);
+            self.waiting.insert(0, (true, done));
+            self.opened = true;
+        }
+    }
+}
+
+fn floor_fields(batch: &[Item]) -> Vec<Box<str>> {
+    let mut seen: Vec<u32> = Vec::new();
+    let mut fields: Vec<Box<str>> = Vec::new();
+    for namespace in batch.iter().filter_map(|item| item.namespace.as_ref()) {
+        if !seen.contains(&namespace.id) {
+            seen.push(namespace.id);
+            fields.extend(
+                namespace
+                    .floors
+                    .iter()
+                    .chain(&namespace.soft_floors)
+                    .filter(|field| !fields.contains(field))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            );
+        }
+    }
+    fields
+}
+
+pub(super) fn batch_state(state: NamespaceState, fields: Vec<Box<str>>) -> BatchState {
+    BatchState {
+        incarnation: state.incarnation,
+        counter: state.counter,
+        floors: fields.into_iter().zip(state.floors).collect(),
+    }
+}
