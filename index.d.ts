@@ -145,6 +145,14 @@ export interface CompressionOptions {
   level?: number;
 }
 
+/** How many loaders of one cache run at a time, so that a slow origin does not take all of a process; in each worker thread. */
+export interface BulkheadOptions {
+  /** Loaders that run at a time; one of `getOrSetMany` counts once. Above it, who has an old value gets that at once, and the others wait in a row. `null` = no limit. @default null */
+  maxConcurrent?: number | null;
+  /** Loads that may wait in that row; the next one is an `OverloadedError`. @default 1_000 */
+  maxQueued?: number;
+}
+
 /** Options of {@link CacheManager}. Unknown names and values of a wrong type are errors. */
 export interface CacheManagerOptions extends FreshnessOptions {
   /**
@@ -168,6 +176,8 @@ export interface CacheManagerOptions extends FreshnessOptions {
   compression?: CompressionOptions | false;
   /** Decides the ttl of an entry from its key and value. */
   strategy?: ICacheStrategy;
+  /** Limits the loaders that run at a time. Named caches have the same limits, and count for themselves. */
+  bulkhead?: BulkheadOptions;
   /** Longest key in UTF-8 bytes; a longer one is an error. @default 1_024 */
   maxKeyBytes?: number;
   /** Largest encoded value; a larger one is an error. @default '16mb' */
@@ -180,6 +190,8 @@ export interface CacheOptions extends FreshnessOptions {
   serializer?: 'json' | ISerializer;
   /** Decides the ttl of an entry of this cache. */
   strategy?: ICacheStrategy;
+  /** Limits the loaders of this cache. */
+  bulkhead?: BulkheadOptions;
   /** What a hit of the hot tier hands out. */
   reads?: ReadMode;
 }
@@ -323,7 +335,13 @@ export interface CacheStats {
     /** What it lacks now, while everything else goes on: each was a `warning` event when it began. */
     warnings: readonly RemoteWarning[];
   };
-  loads: { started: number; failed: number; refused: number };
+  loads: {
+    started: number;
+    failed: number;
+    refused: number;
+    /** Loads that the bulkhead turned away: an old value was served instead, or the caller got an `OverloadedError`. */
+    shed: number;
+  };
   invalidations: {
     sent: number;
     received: number;
@@ -589,6 +607,7 @@ export type TurboCacheErrorCode =
   | 'E_TURBOCACHE_LOADER'
   | 'E_TURBOCACHE_LOADER_TIMEOUT'
   | 'E_TURBOCACHE_RECURSIVE_LOAD'
+  | 'E_TURBOCACHE_OVERLOADED'
   | 'E_TURBOCACHE_LOCK_TIMEOUT'
   | 'E_TURBOCACHE_LOCK_LOST'
   | 'E_TURBOCACHE_CLOSED'
@@ -634,6 +653,8 @@ export class SerializationError extends TurboCacheError {}
 export class LoaderTimeoutError extends TurboCacheError {}
 /** A loader asked for the key it is loading: `E_TURBOCACHE_RECURSIVE_LOAD`. */
 export class RecursiveLoadError extends TurboCacheError {}
+/** Too many loads of a cache at once: `E_TURBOCACHE_OVERLOADED`. */
+export class OverloadedError extends TurboCacheError {}
 /** A lock was not free in time, or was lost: `E_TURBOCACHE_LOCK_TIMEOUT`, `E_TURBOCACHE_LOCK_LOST`. */
 export class LockError extends TurboCacheError {}
 /** A call after `close()`: `E_TURBOCACHE_CLOSED`. */

@@ -18,6 +18,7 @@ export const {
   MemoryAdapter,
   MultiTierAdapter,
   NativeLoadError,
+  OverloadedError,
   RecursiveLoadError,
   RemoteError,
   SerializationError,

@@ -55,6 +55,7 @@ export const DEFAULTS: Defaults = {
     sentinel: { database: 0, tls: false },
   },
   compression: { threshold: 1_024, level: 1 },
+  bulkhead: { maxConcurrent: null, maxQueued: 1_000 },
   serializer: 'json',
   maxKeyBytes: 1_024,
   maxValueBytes: 16 << 20,

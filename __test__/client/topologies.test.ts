@@ -229,7 +229,7 @@ describe.each(topologies)('with %s', (name, topology) => {
     const { hot, memory, remote, loads } = manager.stats();
     expect(hot.hits + memory.hits + remote.hits).toBe(2);
     expect(remote.state).toBe(isRemote ? 'up' : 'none');
-    expect(loads).toEqual({ started: 0, failed: 0, refused: 0 });
+    expect(loads).toEqual({ started: 0, failed: 0, refused: 0, shed: 0 });
   });
 });
 

@@ -20,6 +20,7 @@ const OPTIONS = {
   RedisOptions: 'redis.',
   SentinelOptions: 'redis.sentinel.',
   CompressionOptions: 'compression.',
+  BulkheadOptions: 'bulkhead.',
 };
 
 export function publicOptions(): PublicOption[] {

@@ -12,7 +12,11 @@ export class MethodFailure extends Error {
  * Errors of the cache that are answers, not failures: the caller asked for a limit, or the method asks for itself and
  * would without a cache do so for ever.
  */
-const ANSWERS = new Set<TurboCacheErrorCode>(['E_TURBOCACHE_LOADER_TIMEOUT', 'E_TURBOCACHE_RECURSIVE_LOAD']);
+const ANSWERS = new Set<TurboCacheErrorCode>([
+  'E_TURBOCACHE_LOADER_TIMEOUT',
+  'E_TURBOCACHE_OVERLOADED',
+  'E_TURBOCACHE_RECURSIVE_LOAD',
+]);
 
 export function isAnswer(error: unknown): error is TurboCacheError {
   return error instanceof TurboCacheError && ANSWERS.has(error.code);

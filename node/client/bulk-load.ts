@@ -2,10 +2,11 @@
  * One call of `loadMissing` for many keys. Each key goes through a load of its own, with its own lease, and its loader asks
  * here; when all keys of the call are accounted for, those that asked are loaded together.
  */
-import type { LoaderContext, ManyLoader } from '../../index';
+import type { Loader, LoaderContext, ManyLoader } from '../../index';
 import { InvalidArgumentError } from './errors';
 import { show } from './option-check';
 import { endLoad, runLoad } from './recursion';
+import type { Space } from './space';
 
 /**
  * A key may be loading elsewhere, and that may depend on a key for which we hold the lease: nobody may wait for all keys
@@ -20,19 +21,25 @@ interface Ask<T> {
   reject(error: unknown): void;
 }
 
+const LOADERS = new WeakSet<Loader<unknown>>();
+
+/** Whether a loader is one of many keys: the common call waits for its turn at the bulkhead, not each key. */
+export function queuesForItself(loader: Loader<unknown>): boolean {
+  return LOADERS.has(loader);
+}
+
 export class BulkLoad<T> {
   private asks: Ask<T>[] = [];
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly space: object,
+    private readonly space: Space,
     private readonly loadMissing: ManyLoader<T>,
     /** Keys of which it is not yet known whether they must be loaded. */
     private open: number,
   ) {}
 
-  /** The loader of each key. */
-  readonly load = ({ key }: LoaderContext): Promise<T> =>
+  private readonly load = ({ key }: LoaderContext): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       this.asks.push({ key, resolve, reject });
       if (this.open > 0) this.answered();
@@ -54,6 +61,15 @@ export class BulkLoad<T> {
     if (asks.length === 0) return;
     this.asks = [];
 
+    const { bulkhead } = this.space;
+    if (bulkhead === null) return this.run(asks, () => undefined);
+    if (bulkhead.enter(() => this.run(asks, () => bulkhead.leave()))) return;
+    this.space.tiers.shed += asks.length;
+    const error = bulkhead.error(`Each of ${asks.length} keys`);
+    for (const ask of asks) ask.reject(error);
+  };
+
+  private run(asks: readonly Ask<T>[], left: () => void): void {
     const keys = asks.map((ask) => ask.key);
     const held = new Set(keys);
     runLoad(
@@ -69,10 +85,23 @@ export class BulkLoad<T> {
               for (const ask of asks) ask.reject(error);
             },
           )
-          .finally(() => endLoad(frame));
+          .finally(() => {
+            endLoad(frame);
+            left();
+          });
       },
     );
-  };
+  }
+
+  /** The loader of one key; `told` when it is asked. */
+  loaderOf(told: () => void): Loader<T> {
+    const loader: Loader<T> = (context) => {
+      told();
+      return this.load(context);
+    };
+    LOADERS.add(loader);
+    return loader;
+  }
 
   private async loadAll(keys: string[]): Promise<(key: string, index: number) => T | undefined> {
     const loaded: unknown = await this.loadMissing([...keys]);

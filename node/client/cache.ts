@@ -50,7 +50,7 @@ export class NamespaceCache implements Cache {
     this.#spaces = spaces;
     this.#tiers = tiers;
     this.#settings = settings;
-    this.#space = spaces.open(path, settings.codec, settings.reads);
+    this.#space = spaces.open(path, settings.codec, settings.reads, settings.bulkhead);
     this.#ttlRule = new TtlRule(settings.strategy, tiers.random, (error) => tiers.reports.error(error));
     this.#loading = new Loading(this.#space, this.#ttlRule, () => this.#checkOpen());
     this.#ahead = aheadOf(settings.freshness);
@@ -166,10 +166,7 @@ export class NamespaceCache implements Cache {
     const found = new Map<string, Promise<T>>();
     for (const key of unique) {
       let asked = false;
-      const loader: Public.Loader<T> = (context) => {
-        asked = true;
-        return bulk.load(context);
-      };
+      const loader = bulk.loaderOf(() => (asked = true));
       const value = this.getOrSet(key, loader, options);
       found.set(key, value);
       const answered = (): void => {
@@ -412,7 +409,9 @@ function orNever(ms: number): number | null {
 function sameSettings(a: CacheSettings, b: CacheSettings): boolean {
   const names = Object.keys(a.freshness) as (keyof CacheSettings['freshness'])[];
   const sameFreshness = names.every((name) => a.freshness[name] === b.freshness[name]);
-  return sameFreshness && a.codec.id === b.codec.id && a.reads === b.reads && a.strategy === b.strategy;
+  const [{ bulkhead: one }, { bulkhead: other }] = [a, b];
+  const sameLimits = one.maxConcurrent === other.maxConcurrent && one.maxQueued === other.maxQueued;
+  return sameFreshness && sameLimits && a.codec.id === b.codec.id && a.reads === b.reads && a.strategy === b.strategy;
 }
 
 function clash(name: string): ConfigurationError {

@@ -65,6 +65,12 @@ export class RecursiveLoadError extends TurboCacheError implements Public.Recurs
   }
 }
 
+export class OverloadedError extends TurboCacheError implements Public.OverloadedError {
+  static {
+    this.prototype.name = 'OverloadedError';
+  }
+}
+
 export class LockError extends TurboCacheError implements Public.LockError {
   static {
     this.prototype.name = 'LockError';

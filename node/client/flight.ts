@@ -6,9 +6,10 @@
  */
 import { isDue, aheadOf } from './ahead';
 import type { Answer } from './answer';
+import { queuesForItself } from './bulk-load';
 import type { Waiting } from './completions';
 import { byteLength, encode, type Encoded } from './codec';
-import { ClosedError, TurboCacheError } from './errors';
+import { ClosedError, OverloadedError, TurboCacheError } from './errors';
 import { fill, type Permit } from './filling';
 import { memoryTtlOf, tagsOf } from './freshness';
 import { NEVER, type Captured } from './hot-tier';
@@ -148,18 +149,50 @@ export class Flight implements SharedLoad, Waiting {
 
   /** `null` = load, but store nothing. */
   private load(permit: Permit | null): void {
+    const { bulkhead } = this.space;
+    if (bulkhead === null || queuesForItself(this.request.loader)) return this.begin(() => this.startLoad(permit));
+    const shed = this.joinedBy === null ? NOTHING : this.stale;
+    if (bulkhead.isFull && shed !== undefined) {
+      this.space.tiers.shed++;
+      this.release(permit);
+      return this.land(shed, true);
+    }
+    this.begin(() => {
+      if (bulkhead.enter(() => this.startLoad(permit))) return;
+      this.space.tiers.shed++;
+      this.release(permit);
+      this.land(errorOutcome(bulkhead.error(`Key '${this.key}'`)), false);
+    });
+  }
+
+  /** The limits of those who wait count from here, also while the loader waits for its turn. */
+  private begin(start: () => void): void {
     this.loading = true;
     for (const tell of this.onLoading) tell();
-    this.startLoad(permit);
+    start();
   }
 
   private runLoader(permit: Permit | null): void {
+    const { bulkhead } = this.space;
+    const leave = (): void => {
+      if (bulkhead !== null && !queuesForItself(this.request.loader)) bulkhead.leave();
+    };
+    if (this.ended) {
+      this.release(permit);
+      return leave();
+    }
     const context = new LoadContext(this);
     this.context = context;
     if (this.space.tiers.closed) context.abort();
     runLoader(this.space, this.request, context, {
-      loaded: (value, loadTime) => this.loaded(value, permit, context, loadTime),
-      failed: (error) => this.failed(error, permit),
+      loaded: (value, loadTime) => {
+        leave();
+        this.loaded(value, permit, context, loadTime);
+      },
+      failed: (error) => {
+        leave();
+        this.failed(error, permit);
+      },
     });
   }
 
@@ -219,7 +252,8 @@ export class Flight implements SharedLoad, Waiting {
   private failed(error: unknown, permit: Permit | null): void {
     const { freshness } = this.request.entry;
     this.release(permit, RequestFlag.Failed, this.stale === undefined ? 0 : freshness.graceBackoff);
-    if (!this.ended && !(error instanceof ClosedError)) this.remember(error, permit);
+    const isCaches = error instanceof ClosedError || error instanceof OverloadedError;
+    if (!this.ended && !isCaches) this.remember(error, permit);
     this.land(this.stale ?? errorOutcome(error), false);
   }
 

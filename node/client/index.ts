@@ -13,6 +13,7 @@ export {
   SerializationError,
   LoaderTimeoutError,
   RecursiveLoadError,
+  OverloadedError,
   LockError,
   ClosedError,
   RemoteError,

@@ -1,5 +1,6 @@
 /** The options of a manager and of a named cache: checked, in milliseconds and bytes, with the engine's defaults. */
 import type {
+  BulkheadOptions,
   Eviction,
   CacheManagerOptions,
   CacheOptions,
@@ -11,6 +12,7 @@ import type {
   MemoryOptions,
   ReadMode,
 } from '../../index';
+import type { BulkheadLimits } from './bulkhead';
 import type { Codec } from './codec';
 import { FRESHNESS_NAMES, overrideFreshness, type Freshness } from './freshness';
 import type { HotLimits } from './hot-tier';
@@ -27,6 +29,7 @@ export interface Defaults extends Omit<Freshness, 'ttl' | 'fallback'> {
   readonly hot: { readonly maxEntries: number; readonly maxBytes: number; readonly reads: ReadMode };
   readonly redis: RedisDefaults;
   readonly compression: { readonly threshold: number; readonly level: number };
+  readonly bulkhead: BulkheadLimits;
   readonly serializer: 'json';
   readonly maxKeyBytes: number;
   readonly maxValueBytes: number;
@@ -38,6 +41,7 @@ export interface CacheSettings {
   readonly codec: Codec;
   readonly reads: ReadMode;
   readonly strategy: ICacheStrategy | undefined;
+  readonly bulkhead: BulkheadLimits;
 }
 
 export interface ManagerOptions {
@@ -50,9 +54,9 @@ export interface ManagerOptions {
 
 const MANAGER_NAMES = [
   ...FRESHNESS_NAMES, 'namespace', 'version', 'memory', 'hot', 'redis', 'adapter',
-  'serializer', 'compression', 'strategy', 'maxKeyBytes', 'maxValueBytes',
+  'serializer', 'compression', 'strategy', 'bulkhead', 'maxKeyBytes', 'maxValueBytes',
 ] as const; // prettier-ignore
-const CACHE_NAMES = [...FRESHNESS_NAMES, 'serializer', 'strategy', 'reads'] as const;
+const CACHE_NAMES = [...FRESHNESS_NAMES, 'serializer', 'strategy', 'bulkhead', 'reads'] as const;
 const READ_MODES = ['copy', 'frozen', 'shared'] as const;
 
 /** Sizes above this do not fit the words of the boundary. */
@@ -107,6 +111,7 @@ export function checkManagerOptions(input: CacheManagerOptions | undefined, defa
       codec: checkSerializer(given.serializer) ?? codecOf(defaults.serializer),
       reads: hot?.reads ?? 'copy',
       strategy: checkStrategy(given.strategy),
+      bulkhead: checkBulkhead(given.bulkhead, defaults.bulkhead),
     },
   };
 }
@@ -119,6 +124,7 @@ export function checkCacheOptions(input: CacheOptions, parent: CacheSettings): C
     codec: checkSerializer(given.serializer) ?? parent.codec,
     reads: given.reads === undefined ? parent.reads : oneOf(CONFIGURATION, 'reads', given.reads, READ_MODES),
     strategy: checkStrategy(given.strategy) ?? parent.strategy,
+    bulkhead: checkBulkhead(given.bulkhead, parent.bulkhead),
   };
 }
 
@@ -184,6 +190,16 @@ function checkCompression(
         ? defaults.threshold
         : size(CONFIGURATION, 'compression.threshold', given.threshold, 0, MOST_BYTES),
     level: given.level === undefined ? defaults.level : integer(CONFIGURATION, 'compression.level', given.level, 1, 19),
+  };
+}
+
+function checkBulkhead(input: BulkheadOptions | undefined, base: BulkheadLimits): BulkheadLimits {
+  const given = checkNames<BulkheadOptions>(CONFIGURATION, 'bulkhead.', input ?? {}, ['maxConcurrent', 'maxQueued']);
+  const { maxConcurrent = base.maxConcurrent, maxQueued = base.maxQueued } = given;
+  return {
+    maxConcurrent:
+      maxConcurrent === null ? null : integer(CONFIGURATION, 'bulkhead.maxConcurrent', maxConcurrent, 1, MOST_BYTES),
+    maxQueued: integer(CONFIGURATION, 'bulkhead.maxQueued', maxQueued, 0, MOST_BYTES),
   };
 }
 

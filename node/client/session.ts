@@ -15,7 +15,7 @@ const COMPLETE_BYTES = 256 << 10;
 /** Far less than the 24 days after which the wrapping clock would bring an expired entry back; see `HotTier.sweep`. */
 const SWEEP_MS = 2 ** 29;
 
-export type NativeStats = Omit<CacheStats, 'hot'>;
+export type NativeStats = Omit<CacheStats, 'hot' | 'loads'> & { readonly loads: Omit<CacheStats['loads'], 'shed'> };
 
 export interface SessionHooks {
   /** Another manager of this process has opened the namespace with other options. */

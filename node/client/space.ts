@@ -2,6 +2,7 @@
 import type { ReadMode } from '../../index';
 import type { Answer } from './answer';
 import type { Ages } from './ahead';
+import type { Bulkhead } from './bulkhead';
 import { byteLength, decodeOwn, undecodable, type Codec, type Encoded } from './codec';
 import { Failures } from './failures';
 import { HotSpace, type Captured, type HotNode } from './hot-tier';
@@ -34,6 +35,7 @@ export class Space {
     readonly path: string,
     readonly codec: Codec,
     readonly reads: ReadMode,
+    readonly bulkhead: Bulkhead | null,
   ) {
     const { id, generationIndex } = tiers.session.openNamespace(path, codec.id);
     this.id = id;

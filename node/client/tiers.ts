@@ -30,6 +30,8 @@ export class Tiers {
   readonly locks = new Locks();
   /** Values that could not be decoded. */
   damaged = 0;
+  /** Loads that a bulkhead turned away. */
+  shed = 0;
   closed = false;
 
   private onIdle: (() => void) | undefined;
@@ -67,7 +69,8 @@ export class Tiers {
     const { hits, misses, entries, bytes, evictions } = this.hot;
     const native = this.session.stats();
     const remote = { ...native.remote, rejected: native.remote.rejected + this.damaged };
-    return { hot: { hits, misses, entries, bytes, evictions }, ...native, remote };
+    const loads = { ...native.loads, shed: this.shed };
+    return { hot: { hits, misses, entries, bytes, evictions }, ...native, remote, loads };
   }
 
   /** Call once. */

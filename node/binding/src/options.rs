@@ -14,6 +14,14 @@ struct HotOptions {
     reads: &'static str,
 }
 
+/// How many loaders of a cache run at a time in an isolate.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BulkheadOptions {
+    max_concurrent: Option<u32>,
+    max_queued: u32,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Defaults {
@@ -23,6 +31,7 @@ struct Defaults {
     hot: HotOptions,
     redis: RedisDefaults,
     compression: turbocache::options::CompressionOptions,
+    bulkhead: BulkheadOptions,
     serializer: &'static str,
     max_key_bytes: usize,
     max_value_bytes: usize,
@@ -92,6 +101,10 @@ pub fn default_options() -> String {
             },
         },
         compression: turbocache::options::CompressionOptions::default(),
+        bulkhead: BulkheadOptions {
+            max_concurrent: None,
+            max_queued: 1_000,
+        },
         serializer: "json",
         max_key_bytes: engine.max_key_bytes,
         max_value_bytes: engine.max_value_bytes,
