@@ -166,7 +166,7 @@ describe('one load', () => {
     expect(values).toHaveLength(800);
     expect(new Set(values.map((value) => value.loaded))).toEqual(new Set(['once']));
     expect(Atomics.load(counts, 1)).toBe(1);
-    expect(main.stats().loads).toEqual({ started: 1, failed: 0, refused: 0 });
+    expect(main.stats().loads).toEqual({ started: 1, failed: 0, refused: 0, shed: 0 });
   });
 
   it('of a worker that is terminated goes to the next who waits', async () => {
