@@ -1,10 +1,10 @@
 /** Messages on Redis channels: parsed, judged, applied. Nothing that a message says can throw here. */
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { InvalidArgumentError, TurboCacheError } from '../client';
-import { checkEviction, type Eviction } from '../eviction/eviction';
+import { TurboCacheError } from '../client';
 import { TurboCacheEvents } from './events';
 import { CHECKED_OPTIONS } from './events.tokens';
 import type { CheckedChannels, CheckedEventsOptions } from './events-options';
+import { allowedEviction, parseMessage } from './message';
 import { type Subscription, subscription } from './subscriber';
 
 @Injectable()
@@ -69,38 +69,13 @@ export class ChannelListener implements OnModuleInit, OnModuleDestroy {
     const rules = channels.on.get(channel);
     if (rules === undefined) return;
     try {
-      const payload = parse(channel, message);
-      if (rules === 'eviction') await this.events.evict(channel, allowed(payload, channel, channels.caches));
+      const payload = parseMessage(channel, message);
+      if (rules === 'eviction') await this.events.evict(channel, allowedEviction(payload, channel, channels.caches));
       else await this.events.apply({ event: channel, payload }, rules);
     } catch (error) {
       this.events.malformed(channel, error as TurboCacheError);
     }
   }
-}
-
-function parse(channel: string, message: string): unknown {
-  try {
-    return JSON.parse(message);
-  } catch (cause) {
-    const expected = 'JSON';
-    throw new InvalidArgumentError(
-      'E_TURBOCACHE_ARGUMENT',
-      `A message on "${channel}" is ${message.length} characters that are not JSON; expected ${expected}.`,
-      { option: 'message', expected, cause },
-    );
-  }
-}
-
-/** A name nobody declared would make a cache: whoever may publish could make as many as he likes. */
-function allowed(payload: unknown, channel: string, caches: ReadonlySet<string>): Eviction {
-  const eviction = checkEviction(payload, `A message on "${channel}"`);
-  if (eviction.cache === undefined || caches.has(eviction.cache)) return eviction;
-  const expected = `one of ${[...caches].join(', ') || 'no cache at all'} (channels.caches)`;
-  throw new InvalidArgumentError(
-    'E_TURBOCACHE_ARGUMENT',
-    `A message on "${channel}" names the cache "${eviction.cache}"; expected ${expected}.`,
-    { option: 'cache', got: eviction.cache, expected },
-  );
 }
 
 function asError(what: string, cause: unknown): TurboCacheError {

@@ -1,4 +1,4 @@
-/** `TurboCacheEventsModule`: listens to the application's events and to Redis channels, and drops what they make old. */
+/** `TurboCacheEventsModule`: listens to the application's events, to Redis channels and streams, and drops what they make old. */
 import { type DynamicModule, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { RegistryModule } from '../registry/registry.module';
@@ -14,6 +14,7 @@ import {
   type OPTIONS_TYPE,
 } from './events-options';
 import { EVENTS_MODULE } from './evict-on';
+import { StreamListener } from './streams';
 
 @Module({
   imports: [RegistryModule, DiscoveryModule],
@@ -23,6 +24,7 @@ import { EVENTS_MODULE } from './evict-on';
     TurboCacheEvents,
     EmitterListener,
     ChannelListener,
+    StreamListener,
   ],
   exports: [TurboCacheEvents, EVENTS_MODULE],
 })

@@ -3,5 +3,6 @@ export { TurboCacheEventsModule } from './events.module';
 export { TurboCacheEvictOn } from './evict-on';
 export { TurboCacheEvents, type TurboCacheEventCounts } from './events';
 export type { DomainEvent, EvictionRule } from './rule';
-export type { ChannelRules, EventRules, TurboCacheEventsOptions } from './events-options';
+export type { ChannelRules, EventRules, StreamRules, TurboCacheEventsOptions } from './events-options';
+export type { IoredisStreamClient, NodeRedisStreamClient, StreamClient } from './stream-reader';
 export type { ChannelSubscriber, IoredisSubscriber, NodeRedisSubscriber } from './subscriber';
