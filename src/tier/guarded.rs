@@ -113,6 +113,10 @@ impl<T: RemoteTier> RemoteTier for Guarded<T> {
         }
     }
 
+    fn successions(&self) -> u64 {
+        self.inner.successions()
+    }
+
     fn deadline(&self) -> Option<Duration> {
         Some(self.deadline)
     }

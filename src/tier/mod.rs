@@ -390,6 +390,11 @@ pub trait RemoteTier: Send + Sync + 'static {
     /// Whether it answers.
     fn state(&self) -> RemoteState;
 
+    /// Grows when another server than before may answer, which may lack the last changes: before anything is asked of it.
+    fn successions(&self) -> u64 {
+        0
+    }
+
     /// How long a caller waits for an answer; reads that fail earlier are tried again. `None` = nothing is tried again.
     fn deadline(&self) -> Option<Duration> {
         None

@@ -638,6 +638,10 @@ impl RemoteTier for Redis {
         IN_FLIGHT
     }
 
+    fn successions(&self) -> u64 {
+        self.link.successions()
+    }
+
     fn state(&self) -> RemoteState {
         if self.link.is_connected() {
             RemoteState::Up

@@ -4,7 +4,7 @@
 use crate::rig::{FakeRemote, RedisServer, World, eventually, hearing, soon};
 use std::sync::Arc;
 use std::time::Duration;
-use turbocache::tier::LOG_LENGTH;
+use turbocache::tier::{LOG_LENGTH, RemoteRequest};
 use turbocache::{Cache, WriteOptions};
 
 fn tagged(tags: &'static [&'static str]) -> WriteOptions<'static> {
@@ -140,6 +140,36 @@ async fn nothing_is_believed_before_the_loss_is_known() {
     assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), None, "the first read after it");
     eventually("it is removed", async || world.model.len() == 1).await;
     assert_eq!(a.engine().counters().changes_lost.value(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_replaced_while_nothing_fails_is_not_believed_before_the_log() {
+    let world = World::new();
+    let [(a, remote), _] = pair(&world).await;
+    let before = world.model.saved();
+    a.delete("k").await.unwrap();
+    world.model.put_back(before);
+    remote.succeed();
+    assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_read_while_the_connection_is_replaced_is_not_believed() {
+    let world = World::new();
+    let [(a, remote), _] = pair(&world).await;
+    let before = world.model.saved();
+    a.delete("k").await.unwrap();
+    world.model.put_back(before);
+    let mut held =
+        remote.hold(|request| matches!(request, RemoteRequest::ReadBytes { .. } | RemoteRequest::Read { .. }));
+    let read = tokio::spawn({
+        let a = a.clone();
+        async move { a.get::<u8>("k").await }
+    });
+    held.arrived().await;
+    remote.succeed();
+    held.release();
+    assert_eq!(soon(read).await.unwrap().unwrap(), None);
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ pub(super) async fn execute(remote: &dyn RemoteTier, mut batch: Batch<'_>, recov
 async fn ask(remote: &dyn RemoteTier, batch: &mut Batch<'_>, queue: &Queue) -> Replies {
     queue.retry.called();
     let begin = queue.clock.now();
-    let mut replies = ask_once(remote, &batch.requests).await;
+    let mut replies = ask_once(remote, &batch.requests, batch.successions).await;
     let deadline = remote
         .deadline()
         .filter(|_| batch.requests.iter().all(RemoteRequest::is_read));
@@ -77,9 +77,14 @@ async fn ask(remote: &dyn RemoteTier, batch: &mut Batch<'_>, queue: &Queue) -> R
         tokio::time::sleep(pause).await;
         // It may have come back as another one.
         queue.failed.store(true, Ordering::SeqCst);
-        batch.open(queue);
+        batch.open(queue, remote);
         queue.retries.add();
-        match tokio::time::timeout(left.saturating_sub(pause), ask_once(remote, &batch.requests)).await {
+        match tokio::time::timeout(
+            left.saturating_sub(pause),
+            ask_once(remote, &batch.requests, batch.successions),
+        )
+        .await
+        {
             Ok(answers) => replies = answers,
             Err(_) => break,
         }
@@ -87,11 +92,27 @@ async fn ask(remote: &dyn RemoteTier, batch: &mut Batch<'_>, queue: &Queue) -> R
     replies
 }
 
-async fn ask_once(remote: &dyn RemoteTier, requests: &[RemoteRequest]) -> Replies {
+async fn ask_once(remote: &dyn RemoteTier, requests: &[RemoteRequest], successions: u64) -> Replies {
     // A store may be a user's own code: its panic is the failure of this batch, and the queue goes on.
     let replies = AssertUnwindSafe(async { remote.execute(requests).await }).catch_unwind();
     let span = tracing::debug_span!("turbocache.batch", requests = requests.len());
-    replies.instrument(span).await.unwrap_or_default()
+    let mut replies = replies.instrument(span).await.unwrap_or_default();
+    if remote.successions() != successions {
+        disbelieve(requests, &mut replies);
+    }
+    replies
+}
+
+/// Another server may have answered than the one whose log was heard, and it may lack the last changes: what was read is not
+/// believed. The next batch begins with the log.
+fn disbelieve(requests: &[RemoteRequest], replies: &mut Replies) {
+    let reads = requests.iter().zip(replies).filter(|(request, _)| request.is_read());
+    for (_, reply) in reads.filter(|(_, reply)| reply.is_ok()) {
+        *reply = Err(Error::new(
+            ErrorKind::Remote,
+            "the connection to the remote tier was replaced meanwhile",
+        ));
+    }
 }
 
 /// Nothing was answered, for a reason that may pass.

@@ -3,7 +3,7 @@
 use super::{Done, Item, Queue, Say};
 use crate::engine::namespaces::Namespace;
 use crate::engine::voice::{Speech, Voice};
-use crate::tier::{NamespaceState, RemoteRequest, RemoteState};
+use crate::tier::{NamespaceState, RemoteRequest, RemoteState, RemoteTier};
 use std::collections::HashMap;
 
 /// Namespace state as it was just before a batch's other requests were executed.
@@ -43,16 +43,15 @@ pub(super) struct Batch<'a> {
     pub(super) voice: Option<(&'a Voice, Speech)>,
     /// It begins with the opening.
     opened: bool,
+    /// [`RemoteTier::successions`] when it began, or was last sent.
+    pub(super) successions: u64,
 }
 
 impl<'a> Batch<'a> {
     /// What is said is numbered here: in the order of the batches.
-    pub(super) fn new(
-        items: Vec<Item>,
-        opening: Option<(RemoteRequest, Done)>,
-        voice: Option<&'a Voice>,
-        remote: RemoteState,
-    ) -> Self {
+    pub(super) fn new(items: Vec<Item>, queue: &Queue, voice: Option<&'a Voice>, remote: &dyn RemoteTier) -> Self {
+        let successions = remote.successions();
+        let opening = queue.open(successions);
         let fields = floor_fields(&items);
         let mut requests = Vec::with_capacity(items.len() + 3);
         requests.push(RemoteRequest::State { fields: fields.clone() });
@@ -75,7 +74,7 @@ impl<'a> Batch<'a> {
         }
         // The log is read once in a while: then what waits tries its luck too.
         let reads_log = |request: &RemoteRequest| matches!(request, RemoteRequest::ReadLog { .. });
-        let along = beat || remote != RemoteState::Down || requests.iter().any(reads_log);
+        let along = beat || remote.state() != RemoteState::Down || requests.iter().any(reads_log);
         let voice = voice.map(|voice| (voice, voice.speak(changes, beat, along)));
         if let Some((_, speech)) = voice.as_ref().filter(|(_, speech)| !speech.is_empty()) {
             let (frames, hints) = (speech.frames.clone(), speech.hints.clone());
@@ -88,13 +87,15 @@ impl<'a> Batch<'a> {
             items: items_waiting,
             voice,
             opened,
+            successions,
         }
     }
 
     /// Sent again, it is the first one after a failure.
-    pub(super) fn open(&mut self, queue: &Queue) {
+    pub(super) fn open(&mut self, queue: &Queue, remote: &dyn RemoteTier) {
+        self.successions = remote.successions();
         if !self.opened
-            && let Some((request, done)) = queue.open()
+            && let Some((request, done)) = queue.open(self.successions)
         {
             // Behind the state.
             self.requests.insert(1, request);

@@ -28,7 +28,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -82,6 +82,8 @@ struct Queue {
     idle: Notify,
     /// The last batch that ended has failed.
     failed: AtomicBool,
+    /// [`RemoteTier::successions`] when the last batch began.
+    successions: AtomicU64,
     /// What the first batch after a failure begins with.
     opening: OnceLock<Opening>,
     clock: Arc<dyn Clock>,
@@ -114,6 +116,7 @@ impl Outbox {
             pending: AtomicUsize::default(),
             idle: Notify::default(),
             failed: AtomicBool::default(),
+            successions: AtomicU64::default(),
             opening: OnceLock::default(),
             clock,
             retry: Retry::new(random),
@@ -264,8 +267,11 @@ impl Queue {
         items.drain(..count).collect()
     }
 
-    fn open(&self) -> Option<(RemoteRequest, Done)> {
-        if !self.failed.swap(false, Ordering::SeqCst) {
+    /// What a batch begins with that is the first one after a failure, or the first one of another server.
+    fn open(&self, successions: u64) -> Option<(RemoteRequest, Done)> {
+        let failed = self.failed.swap(false, Ordering::SeqCst);
+        let another = self.successions.swap(successions, Ordering::SeqCst) != successions;
+        if !failed && !another {
             return None;
         }
         self.opening.get().and_then(|opening| opening())
@@ -308,7 +314,7 @@ async fn run(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, recovery: A
                 break;
             }
             // Polled in the order of pushing: the batches reach the remote tier's connection in that order.
-            let batch = Batch::new(batch, queue.open(), voice.as_deref(), remote.state());
+            let batch = Batch::new(batch, &queue, voice.as_deref(), &*remote);
             in_flight.push(execute(&*remote, batch, &recovery, &queue));
         }
         tokio::select! {

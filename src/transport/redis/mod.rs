@@ -132,7 +132,7 @@ impl Link {
         }
     }
 
-    /// Grows when another server than before has become responsible for keys: one that may lack the last changes.
+    /// Grows when another server than before may answer for keys: one that may lack the last changes.
     pub fn successions(&self) -> u64 {
         match &self.0 {
             Topology::One(node) => node.successions(),

@@ -60,8 +60,8 @@ struct Shared {
     tracked: AtomicBool,
     /// It lets a transaction write a value aside, and rename it.
     transacts: AtomicBool,
-    /// Where the connection before led.
-    before: parking_lot::Mutex<Option<Address>>,
+    /// It was connected once.
+    had_connection: AtomicBool,
     /// A server refused a write a moment ago, and its connection was given up for that.
     demoted: AtomicBool,
 }
@@ -97,7 +97,8 @@ impl Node {
         }
     }
 
-    /// Grows when a connection is made to another server than the one before.
+    /// Grows when a connection is replaced, before anything is asked on the new one: also behind the same address may be
+    /// another server by now.
     pub fn successions(&self) -> u64 {
         self.shared.successions.load(Ordering::SeqCst)
     }
@@ -270,8 +271,7 @@ impl Node {
                 Push::Refused
             });
         }
-        let before = std::mem::replace(&mut *self.shared.before.lock(), address.clone());
-        if before.is_some() && before != address {
+        if self.shared.had_connection.swap(true, Ordering::SeqCst) {
             self.shared.successions.fetch_add(1, Ordering::SeqCst);
         }
         let left = Arc::new(watch::Sender::new(false));

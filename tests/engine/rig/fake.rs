@@ -34,6 +34,7 @@ pub struct FakeRemote {
     failures: AtomicU64,
     deadline: Mutex<Option<Duration>>,
     down: AtomicBool,
+    successions: AtomicU64,
     pub batches: AtomicU64,
 }
 
@@ -68,6 +69,7 @@ impl FakeRemote {
             failures: AtomicU64::new(0),
             deadline: Mutex::default(),
             down: AtomicBool::new(false),
+            successions: AtomicU64::new(0),
             batches: AtomicU64::new(0),
         }
     }
@@ -115,6 +117,11 @@ impl FakeRemote {
     /// From now on it does again.
     pub fn heal(&self) {
         self.failing.store(false, Ordering::SeqCst);
+    }
+
+    /// Another server answers from now on, and nothing failed.
+    pub fn succeed(&self) {
+        self.successions.fetch_add(1, Ordering::SeqCst);
     }
 
     /// From now on it says that it does not answer, as behind an open breaker.
@@ -179,6 +186,10 @@ impl RemoteTier for FakeRemote {
         } else {
             RemoteState::Up
         }
+    }
+
+    fn successions(&self) -> u64 {
+        self.successions.load(Ordering::SeqCst)
     }
 
     fn deadline(&self) -> Option<Duration> {
