@@ -19,5 +19,5 @@ for target in "${targets[@]}"; do
   seeds=()
   if [ "$target" = envelope ]; then seeds=(../fixtures/envelope/v1); fi
   "../target/fuzz/$host/release/$target" -max_total_time="$seconds" -max_len=8192 -timeout=5 -rss_limit_mb=1024 \
-    -print_final_stats=1 -verbosity=0 -artifact_prefix="../target/fuzz/$target-" "$corpus" ${seeds[@]+"${seeds[@]}"}
+    -print_final_stats=1 -verbosity=0 -print_funcs=0 -artifact_prefix="../target/fuzz/$target-" "$corpus" ${seeds[@]+"${seeds[@]}"}
 done

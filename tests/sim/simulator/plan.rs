@@ -49,9 +49,10 @@ pub enum Call {
 pub enum Fault {
     /// Nothing passes between this node and the store.
     Hole { node: usize, time: u64 },
-    /// The same twice, with a pause in which something may come through.
+    /// The same twice, with a pause in which something may come through. `deaf`: the first time only the subscription is silent.
     Silences {
         node: usize,
+        deaf: bool,
         first: u64,
         pause: u64,
         second: u64,
@@ -74,6 +75,10 @@ pub enum Fault {
     Restart { time: u64 },
     /// FLUSHALL.
     Flush,
+    /// The store takes nothing into the log: it is full.
+    LogRefused { time: u64 },
+    /// The store forgets who loads, and who lives: it is full, and these have an end.
+    Forget,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +214,8 @@ enum Kind {
     Freeze,
     Restart,
     Flush,
+    LogRefused,
+    Forget,
 }
 
 impl Kind {
@@ -231,7 +238,7 @@ impl Kind {
         Kind::Clear,
         Kind::ClearSoftly,
     ];
-    const FAULTS: [Kind; 11] = [
+    const FAULTS: [Kind; 13] = [
         Kind::Hole,
         Kind::Silences,
         Kind::BusHole,
@@ -243,6 +250,8 @@ impl Kind {
         Kind::Freeze,
         Kind::Restart,
         Kind::Flush,
+        Kind::LogRefused,
+        Kind::Forget,
     ];
 
     fn act(self, dice: &Dice, node: usize, keys: usize) -> Act {
@@ -266,6 +275,7 @@ impl Kind {
             Kind::Hole => Act::Fault(Fault::Hole { node, time }),
             Kind::Silences => Act::Fault(Fault::Silences {
                 node,
+                deaf: dice.chance(30),
                 first: dice.between(300, 2_500),
                 pause: dice.pick(&[20, 300, 1_500, 1_500]) * dice.between(10, 100) / 100,
                 second: dice.between(1_500, 4_000),
@@ -282,6 +292,8 @@ impl Kind {
             Kind::Freeze => Act::Fault(Fault::Freeze { time }),
             Kind::Restart => Act::Fault(Fault::Restart { time }),
             Kind::Flush => Act::Fault(Fault::Flush),
+            Kind::LogRefused => Act::Fault(Fault::LogRefused { time: 2 * time }),
+            Kind::Forget => Act::Fault(Fault::Forget),
         }
     }
 }
@@ -291,6 +303,7 @@ impl Kind {
 fn between_silences(dice: &Dice, fault: Fault, nodes: usize, keys: usize) -> Vec<Step> {
     let Fault::Silences {
         node,
+        deaf,
         first,
         pause,
         second,
@@ -311,8 +324,19 @@ fn between_silences(dice: &Dice, fault: Fault, nodes: usize, keys: usize) -> Vec
         (changed, call(other, change)),
         (changed + 1_200 + dice.below(second / 2), call(node, Call::Peek(key))),
     ];
-    // Nothing is known of the log yet, or any more.
+    // Nothing is known of the log yet, or any more, or there is none.
     match dice.below(6) {
+        _ if deaf => {
+            let time = first + pause + second;
+            times.push((0, Act::Fault(Fault::LogRefused { time })));
+            times.push((
+                1,
+                Act::Fault(Fault::Crash {
+                    node,
+                    time: dice.below(100),
+                }),
+            ));
+        }
         0 => times.push((dice.below(first), Act::Fault(Fault::Flush))),
         1 => times.push((
             dice.below(first),

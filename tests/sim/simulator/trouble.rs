@@ -16,7 +16,8 @@ pub fn time_of(act: Act) -> u64 {
             | Fault::BusHole { time, .. }
             | Fault::Crash { time, .. }
             | Fault::Freeze { time }
-            | Fault::Restart { time },
+            | Fault::Restart { time }
+            | Fault::LogRefused { time },
         ) => time,
         Act::Fault(Fault::Silences {
             first, pause, second, ..
@@ -35,11 +36,19 @@ pub fn befall(world: &Arc<World>, fault: Fault) {
         }
         Fault::Silences {
             node,
+            deaf,
             first,
             pause,
             second,
         } => {
-            befall(world, Fault::Hole { node, time: first });
+            befall(
+                world,
+                if deaf {
+                    Fault::BusHole { node, time: first }
+                } else {
+                    Fault::Hole { node, time: first }
+                },
+            );
             let again = move |world: &Arc<World>| befall(world, Fault::Hole { node, time: second });
             world.schedule.after(first + pause, again);
         }
@@ -69,6 +78,16 @@ pub fn befall(world: &Arc<World>, fault: Fault) {
             all_troubled(world, time);
         }
         Fault::Flush => world.server.model.flush(),
+        Fault::LogRefused { time } => {
+            world.server.model.refuse_log(true);
+            world
+                .schedule
+                .after(time, |world: &Arc<World>| world.server.model.refuse_log(false));
+        }
+        Fault::Forget => {
+            world.server.model.forget_leases();
+            world.server.model.forget_lives();
+        }
         Fault::Crash { node, time } => {
             world.nodes[node].crash(world);
             let restart = move |world: &Arc<World>| world.nodes[node].start(world);

@@ -22,9 +22,9 @@ use turbocache::tier::RemoteRequest;
 
 /// Until then all nodes listen.
 const BEGIN: u64 = 200;
-/// After the last step: time in which all that was broken is found and repaired,
+/// After the last fault: time in which all that was broken is found and repaired,
 const SETTLE: u64 = 4_000;
-/// and when nothing was.
+/// and after the last call: longer than law 4 gives.
 const SETTLE_CALM: u64 = 1_500;
 /// Nobody waits longer than this after the last call.
 const HANGS: u64 = 40_000;
@@ -142,14 +142,16 @@ impl World {
     /// All steps, then silence, then each node reads each key.
     fn schedule_plan(self: &Arc<Self>) {
         let mut at = BEGIN;
-        let mut healed = at;
+        let mut probe = at;
         for step in &self.plan.steps {
             at += step.pause;
             let act = step.act;
             self.schedule.after(at, move |world: &Arc<World>| world.act(act));
-            healed = healed.max(at + crate::simulator::trouble::time_of(act));
+            probe = probe.max(match act {
+                Act::Call { .. } => at + SETTLE_CALM,
+                Act::Fault(_) => at + crate::simulator::trouble::time_of(act) + SETTLE,
+            });
         }
-        let probe = healed + if self.plan.is_calm() { SETTLE_CALM } else { SETTLE };
         for node in 0..self.plan.nodes {
             for key in 0..self.plan.keys {
                 for call in [Call::Peek(key), Call::Get(key)] {
