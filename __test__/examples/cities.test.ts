@@ -53,6 +53,18 @@ describe('the cities demo', () => {
 
 describe('the cities service', citiesService);
 
+it('the figures over HTTP: every kind answers the same, and the caches ask the database once for each answer', async () => {
+  const args = ['--force', '--rounds', '1', '--requests', '500', '--in-flight', '50', '--places', '1000'];
+  const { code, output } = await run(process.execPath, ['benches/nest/run.mjs', ...args], {});
+  expect(code, output).toBe(0);
+  const different = /500 requests, (\d+) of them different/.exec(output)?.[1];
+  expect(output).toMatch(/^ {2}no cache +.* 500 +1\.00 ×/m);
+  for (const kind of ['turbocache-js', '@nestjs/cache-manager']) {
+    expect(output).toMatch(new RegExp(`^  ${kind}, empty at first .* ${different} +[\\d.]+ ×`, 'm'));
+    expect(output).toMatch(new RegExp(`^  ${kind}, all answers cached .* 0 +[\\d.]+ ×`, 'm'));
+  }
+}, 120_000);
+
 function demo(environment: Record<string, string>): Promise<Ended> {
   return run(process.execPath, ['examples/cities/run.mjs'], { CITIES_LIMIT: '5000', ...environment });
 }

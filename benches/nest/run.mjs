@@ -11,7 +11,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { machine } from '../node/runner/machine.mjs';
+import { calm, machine } from '../node/runner/machine.mjs';
 import { runRefusals } from '../node/runner/refusal.mjs';
 import { number, printTable } from '../node/runner/report.mjs';
 import { load } from './load.mjs';
@@ -33,6 +33,7 @@ const [requests, inFlight, rounds, places] = ['requests', 'in-flight', 'rounds',
 );
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
+if (!values.force) await calm({ atMost: 60_000, alsoLoad: true });
 const start = machine();
 const refusals = runRefusals({ machine: start, versionFaults: [] });
 console.log(
