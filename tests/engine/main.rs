@@ -22,6 +22,7 @@ mod redis_cluster;
 mod redis_down;
 mod redis_hostile;
 mod redis_order;
+mod redis_permissions;
 mod redis_sentinel;
 mod redis_shared;
 mod redis_tracking;

@@ -1,8 +1,12 @@
 //! A master that Sentinels watch: found, lost, found again elsewhere.
 
-use crate::rig::{SentinelTrio, eventually, hearing, soon};
+use crate::rig::{Reply, SentinelTrio, eventually, hearing, soon};
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 use turbocache::Cache;
+
+/// Elections have their time limits: one at a time.
+static ELECTION: Mutex<()> = Mutex::const_new(());
 
 fn open(trio: &SentinelTrio) -> Cache {
     Cache::builder()
@@ -20,6 +24,7 @@ async fn join(trio: &SentinelTrio) -> Cache {
 
 #[tokio::test]
 async fn a_killed_master_is_followed_to_the_replica_that_was_promoted() {
+    let _alone = ELECTION.lock().await;
     let mut trio = SentinelTrio::start();
     let (a, b) = (join(&trio).await, join(&trio).await);
     a.set("before", &1).await.unwrap();
@@ -36,4 +41,40 @@ async fn a_killed_master_is_followed_to_the_replica_that_was_promoted() {
     hearing(&b).await;
     a.delete("after").await.unwrap();
     eventually("B is told", async || b.peek::<u8>("after").is_none()).await;
+}
+
+/// The kernel goes on accepting connections for it, and nobody answers.
+#[tokio::test]
+async fn a_master_that_is_frozen_is_left_for_the_replica_that_was_promoted() {
+    let _alone = ELECTION.lock().await;
+    let trio = SentinelTrio::start();
+    let cache = join(&trio).await;
+    cache.set("before", &1).await.unwrap();
+    let master = &trio.servers[0];
+    master.freeze();
+    let begin = Instant::now();
+    eventually("the new master has what is written", async || {
+        let asked = Instant::now();
+        soon(cache.set("after", &2)).await.unwrap();
+        soon(cache.get::<u8>("before")).await.unwrap();
+        assert!(
+            asked.elapsed() < Duration::from_secs(2),
+            "a call waited {:?}",
+            asked.elapsed()
+        );
+        let there = trio.servers[1].run("EXISTS tc:{shop:after}:v");
+        there == Reply::Number(1)
+    })
+    .await;
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+    master.thaw();
+    for n in 0..20_u8 {
+        soon(cache.set("later", &n)).await.unwrap();
+        assert_eq!(soon(cache.get::<u8>("later")).await.unwrap(), Some(n));
+    }
+    let other = join(&trio).await;
+    eventually("the one that goes on again is not taken for the master", async || {
+        soon(other.get::<u8>("later")).await.unwrap() == Some(19)
+    })
+    .await;
 }

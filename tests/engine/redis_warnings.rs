@@ -60,6 +60,12 @@ async fn a_command_that_the_access_rules_refuse_is_named_once_with_what_it_costs
         ("scriptless", "-eval", "eval", "one load for all processes"),
         ("deaf", "-subscribe", "subscribe", "changes by others are not heard"),
         ("mute", "-publish", "publish", "other processes are not told"),
+        (
+            "unlogged",
+            "-xadd",
+            "xadd",
+            "messages that were missed cannot be read again",
+        ),
         ("stateless", "-hmget", "hmget", "no value of Redis can be judged"),
         (
             "unscripted",
