@@ -27,8 +27,8 @@ const { values: flags, positionals } = parseArgs({
 });
 const { quick = false, force = false } = flags;
 const stage = quick
-  ? { quick, rounds: 5, milliseconds: 40, warmUp: 200 }
-  : { quick, rounds: 7, milliseconds: 200, warmUp: 1_500 };
+  ? { quick, rounds: 5, milliseconds: 40, warmUp: 150 }
+  : { quick, rounds: 7, milliseconds: 200, warmUp: 600 };
 
 const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name.startsWith(name)));
 if (unknown.length > 0) {

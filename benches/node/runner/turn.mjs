@@ -30,19 +30,31 @@ export async function timedTurn(run, operations) {
   };
 }
 
+/** Turns without a gain after which a contestant counts as warm. */
+const STEADY = 3;
+/** What counts as a gain, and how much longer than the least the warm-up may take. */
+const GAIN = 0.95;
+const LONGEST = 6;
+
 /**
  * Warms a contestant up, and finds how many operations take `milliseconds`. The compiler works by what it has seen: a path of
  * a hundred functions, such as a miss, needs thousands of operations before all of them are compiled, and costs three times
- * as much until then. So it runs for at least `warmUp` milliseconds, and until the number of operations has settled.
+ * as much until then. So it runs for at least `warmUp` milliseconds, and on until it has not become faster for some turns.
  */
 export async function calibrate(run, { unit, milliseconds, warmUp = 0 }) {
-  let operations = unit;
-  const end = performance.now() + warmUp;
-  for (let attempt = 0; attempt < 12 || performance.now() < end; attempt++) {
+  const start = performance.now();
+  let [operations, best, steady] = [unit, Infinity, 0];
+  for (let attempt = 0; ; attempt++) {
     const turn = await timedTurn(run, operations);
+    const cost = turn.milliseconds / operations;
+    steady = cost < best * GAIN ? 0 : steady + 1;
+    best = Math.min(best, cost);
+
     const factor = milliseconds / Math.max(turn.milliseconds, 0.05);
-    if (factor > 0.8 && factor < 1.3 && attempt > 1 && performance.now() >= end) break;
+    const fits = factor > 0.75 && factor < 1.3;
+    const passed = performance.now() - start;
+    const isWarm = passed >= warmUp && attempt > 1 && (steady >= STEADY || passed >= LONGEST * warmUp);
+    if (isWarm && (fits || attempt >= 20)) return operations;
     operations = Math.max(1, Math.round((operations / unit) * Math.min(factor, 8))) * unit;
   }
-  return operations;
 }
