@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { CacheManager } from 'turbocache-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Cache, CacheManagerOptions } from '../../index';
+import { startRedis } from '../rig/redis';
 import { Isolate, Process, until, within, type Scope } from './elsewhere';
 
 const open: { close(): Promise<void> }[] = [];
@@ -48,6 +49,33 @@ describe('managers of one namespace in several threads', () => {
     expect(main.peek('from worker')).toEqual({ n: 2 });
     expect((await main.getEntry('from worker'))?.value).toEqual({ n: 2 });
     expect(main.stats().memory.entries).toBe(2);
+  });
+
+  it('share one connection for commands and one for messages', async () => {
+    const redis = await startRedis();
+    try {
+      const { main, isolates } = together(3, { redis: { url: redis.url } });
+      await main.set('k', 1);
+      for (const isolate of isolates) expect(await isolate.run(({ manager }) => manager.get('k'))).toBe(1);
+      const clients = async (): Promise<string[]> => {
+        const lines = String(await redis.cli('CLIENT', 'LIST'))
+          .trim()
+          .split('\n');
+        return lines.filter((line) => !line.includes('cmd=client|list'));
+      };
+      await until('the bus is heard', async () => (await clients()).some((line) => line.includes(' sub=1 ')));
+      // One connection is told of changes by others, the other one subscribes.
+      const all = await clients();
+      expect(all.map((line) => /flags=(\w+)/.exec(line)?.[1]).sort()).toEqual(['P', 'tB']);
+      await redis.cli('DEL', `tc:{${main.namespacePath}:k}:v`);
+      for (const isolate of isolates) {
+        await until('each thread sees what it is told', () =>
+          isolate.run(({ manager }) => manager.peek('k') === undefined),
+        );
+      }
+    } finally {
+      await redis.stop();
+    }
   });
 
   it('share named caches and nested namespaces', async () => {
