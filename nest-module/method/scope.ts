@@ -16,7 +16,8 @@ export interface Scope extends RegisteredCache {
 }
 
 export function scopeOf(registered: RegisteredCache, entry: EntryOptions, varyBy: readonly string[] = []): Scope {
-  return { ...registered, entry, varyBy, shortcuts: shortcutsOf(registered.cache, entry) };
+  // The cache checks what is frozen once, and not at each miss.
+  return { ...registered, entry: Object.freeze({ ...entry }), varyBy, shortcuts: shortcutsOf(registered.cache, entry) };
 }
 
 /** The key in the cache: what the context says is in it, and it is no longer than the module allows. */

@@ -40,6 +40,9 @@ export class NamespaceCache implements Cache {
   readonly #ahead: Ahead | null;
   /** How long what L2 has is kept here. */
   readonly #memoryTtl: number;
+  /** Of calls without options. */
+  readonly #plain: EntryFreshness;
+  readonly #resolved = new WeakMap<Public.EntryOptions, EntryFreshness>();
   readonly #caches = new Map<string, { cache: NamespaceCache; settings: CacheSettings }>();
   readonly #namespaces = new Map<string, NamespaceCache>();
 
@@ -55,6 +58,7 @@ export class NamespaceCache implements Cache {
     this.#loading = new Loading(this.#space, this.#ttlRule, () => this.#checkOpen());
     this.#ahead = aheadOf(settings.freshness);
     this.#memoryTtl = memoryTtlOf(settings.freshness);
+    this.#plain = resolveEntryOptions(settings.freshness, undefined);
   }
 
   get<T = unknown>(key: string): Promise<T | undefined> {
@@ -370,7 +374,14 @@ export class NamespaceCache implements Cache {
   }
 
   #entry(options: Public.EntryOptions | undefined): EntryFreshness {
-    return resolveEntryOptions(this.#settings.freshness, options);
+    const known = options === undefined ? this.#plain : this.#resolved.get(options);
+    if (known !== undefined) return known;
+    const entry = resolveEntryOptions(this.#settings.freshness, options);
+    // Options that nobody can alter are checked once: those of a decorated method.
+    if (options !== undefined && Object.isFrozen(options) && typeof options.tags !== 'object') {
+      this.#resolved.set(options, entry);
+    }
+    return entry;
   }
 
   #check(key: unknown): asserts key is string {

@@ -51,26 +51,40 @@ export class LoadContext implements LoaderContext {
     return this.load.waiters === 0;
   }
 
-  // Own functions, not methods: loaders like to take the context apart.
-  readonly setTtl = (ttl: Ttl): void => {
-    this.chosenTtl = checkTtl(ARGUMENT, 'ttl', ttl);
-  };
-  readonly setTags = (tags: readonly string[]): void => {
-    this.chosenTags = checkTags('tags', tags);
-  };
-  readonly skip = (): void => {
-    this.skipped = true;
-  };
-  readonly fail = (reason: unknown): never => {
-    if (typeof reason !== 'string') throw reason;
-    throw new TurboCacheError('E_TURBOCACHE_LOADER', reason, { key: this.key });
-  };
-  readonly notModified = (): never => {
-    if (this.load.takeStale() === undefined) throw nothingToKeep(this.key);
-    this.unchanged = true;
-    // The caller returns this as the value: the old one takes its place.
-    return undefined as never;
-  };
+  // Functions that are made when they are asked for, not methods: loaders like to take the context apart, and most use none.
+  get setTtl(): LoaderContext['setTtl'] {
+    return (ttl: Ttl) => {
+      this.chosenTtl = checkTtl(ARGUMENT, 'ttl', ttl);
+    };
+  }
+
+  get setTags(): LoaderContext['setTags'] {
+    return (tags: readonly string[]) => {
+      this.chosenTags = checkTags('tags', tags);
+    };
+  }
+
+  get skip(): LoaderContext['skip'] {
+    return () => {
+      this.skipped = true;
+    };
+  }
+
+  get fail(): LoaderContext['fail'] {
+    return (reason: unknown) => {
+      if (typeof reason !== 'string') throw reason;
+      throw new TurboCacheError('E_TURBOCACHE_LOADER', reason, { key: this.key });
+    };
+  }
+
+  get notModified(): LoaderContext['notModified'] {
+    return () => {
+      if (this.load.takeStale() === undefined) throw nothingToKeep(this.key);
+      this.unchanged = true;
+      // The caller returns this as the value: the old one takes its place.
+      return undefined as never;
+    };
+  }
 
   abort(): void {
     this.aborted = true;
