@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { CacheManager } from 'turbocache-js';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CacheManagerOptions } from '../../index';
 import { startRedis, type RedisServer } from '../rig/redis';
 import { hears, Process, until, within } from './elsewhere';
@@ -131,6 +131,40 @@ describe('bytes in Redis that are', () => {
     expect(await manager.get('k')).toBe('repaired');
   });
 
+  // Many values are parsed as one text, `[a,…,b]`: what is damaged must not take the place, nor the bounds, of another.
+  it.each<[string, string[]]>([
+    ['no JSON', ['no JSON']],
+    ['nothing', ['']],
+    ['two values', ['1,2']],
+    ['two values, and half a one twice', ['1,2', '[3', '4]']],
+    ['an end and a beginning', ['1],[2']],
+    ['halves of one, and one too many', ['[1', '2],3']],
+    ['halves of one, and as many as they swallow', ['[1', '2],0,0,0,0']],
+    ['halves of a text', ['"a', 'b"']],
+    ['halves of a text, and two too many', ['"a', 'b",1,2']],
+    ['an object that begins, and one that ends', ['{"a":1', '"b":2}']],
+    ['a list that is not closed', ['[']],
+    ['with a comma behind', ['1,']],
+  ])('valid but for %s are a counted miss each, and the others are what they were', async (_, texts) => {
+    const manager = await remoteOnly();
+    const users = Array.from({ length: 12 }, (_, id) => ({ id, name: `user ${id}` }));
+    const keys = users.map(({ name }) => name);
+    await manager.setMany(users.map((value) => ({ key: value.name, value })));
+    const encode = vi.spyOn(JSON, 'stringify');
+    const planted = texts.map((text, at) => {
+      encode.mockReturnValueOnce(text);
+      return manager.set(keys[3 + 2 * at]!, 'damaged');
+    });
+    encode.mockRestore();
+    await Promise.all(planted);
+
+    const damaged = texts.map((_, at) => 3 + 2 * at);
+    const expected = users.map((user) => (damaged.includes(user.id) ? undefined : user));
+    expect(await manager.getMany(keys)).toEqual(expected);
+    expect(await Promise.all(keys.map((key) => manager.get(key)))).toEqual(expected);
+    expect(manager.stats().remote.rejected).toBe(2 * texts.length);
+  });
+
   it('no string at all fail that key only, and everything is answered', async () => {
     const manager = await remoteOnly();
     await manager.ready();
@@ -183,6 +217,22 @@ describe('bytes in Redis that are', () => {
     }
     expect(await manager.get('k')).toBe(1);
     expect(manager.stats().remote.state).toBe('up');
+  });
+});
+
+describe('values that are read together', () => {
+  it('are each their own, of every kind and length, once for each who asks', async () => {
+    const manager = await remoteOnly();
+    const values: unknown[] = [null, 0, -0.5, '', 'ö', '],[', '",', {}, [], [[]], { ö: '☃' }, 'x'.repeat(5_000)];
+    const many = Array.from({ length: 600 }, (_, at) => ({ at, value: values[at % values.length] }));
+    await manager.setMany(many.map((value) => ({ key: `k${value.at}`, value })));
+    const keys = many.map(({ at }) => `k${at}`);
+    expect(await manager.getMany(keys)).toEqual(many);
+    expect(await Promise.all(keys.map((key) => manager.get(key)))).toEqual(many);
+    const [one, other] = await manager.getMany<{ at: number }>(['k1', 'k1']);
+    one!.at = -1;
+    expect(other).toEqual(many[1]);
+    expect(manager.stats().remote).toMatchObject({ rejected: 0, errors: 0 });
   });
 });
 

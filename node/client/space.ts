@@ -54,6 +54,7 @@ export class Space {
 
   /** The value of a hit for one caller; the hot tier keeps it too. `undefined` when its bytes are damaged: a counted miss. */
   receive(key: string, answer: Answer): unknown {
+    if (!this.tiers.hasHot && this.reads === 'copy') return this.decode(answer);
     const bytes = answer.word(Word.ValueBytes);
     const { freshFor, ...ages } = agesOf(answer);
     const captured = capturedIn(answer);
@@ -61,7 +62,7 @@ export class Space {
 
     // Nothing is read from the answer behind this: a user's serializer may call the cache.
     const value = this.decode(answer);
-    if (value === undefined || (!this.tiers.hasHot && this.reads === 'copy')) return value;
+    if (value === undefined) return value;
     const kept = KeptValue.of(value, this.reads, this.codec.isJson, bytes);
     if (kept === undefined) return value;
     if (freshFor > 0) this.tiers.hot.put(this.hot, key, { kept, captured, freshUntil, ...ages, bytes });
