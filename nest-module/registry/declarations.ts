@@ -1,4 +1,5 @@
 /** What was decorated, by class: read by the check at start-up, never on a call. */
+import { ByClass } from './by-class';
 
 export interface Declaration {
   readonly decorator: string;
@@ -9,21 +10,13 @@ export interface Declaration {
   readonly namesClass: boolean;
 }
 
-const declarations = new WeakMap<object, Declaration[]>();
+const declarations = new ByClass<Declaration>();
 
 export function declare(prototype: object, declaration: Declaration): void {
-  const present = declarations.get(prototype);
-  if (present === undefined) declarations.set(prototype, [declaration]);
-  else present.push(declaration);
+  declarations.add(prototype, declaration);
 }
 
 /** Everything declared on a class and on those it extends. */
 export function declarationsOf(type: abstract new (...args: never[]) => unknown): Declaration[] {
-  const found: Declaration[] = [];
-  let level = type.prototype as object | null;
-  while (level !== null) {
-    found.push(...(declarations.get(level) ?? []));
-    level = Object.getPrototypeOf(level) as object | null;
-  }
-  return found;
+  return declarations.of(type.prototype as object | null);
 }

@@ -6,6 +6,7 @@ import { rememberRenewal, renewalOf, type Renew } from '../method/renewal';
 import { type Method, standInFor } from '../method/wrap';
 import { requireModule } from '../peer/require-module';
 import { bindingOf } from '../registry/binding';
+import { ByClass } from '../registry/by-class';
 import type { CacheRegistry } from '../registry/cache-registry';
 import { milliseconds } from '../units/duration';
 import type { SeenCall } from './hot-keys';
@@ -44,7 +45,7 @@ export interface DeclaredRefresh {
   readonly sinks: WeakMap<CacheRegistry, (call: SeenCall) => void>;
 }
 
-const declared = new WeakMap<object, DeclaredRefresh[]>();
+const declared = new ByClass<DeclaredRefresh>();
 const OPTIONS = ['keys', 'ahead', 'every', 'sample', 'predict'];
 
 /** On a method, directly above its `@TurboCache`. Costs each call one addition; counting is done elsewhere, later. */
@@ -63,19 +64,13 @@ export function TurboCacheRefreshAhead(options: TurboCacheRefreshAheadOptions = 
     const counting = standInFor(method, sampled(method, refresh));
     rememberRenewal(counting, renew);
     (descriptor as PropertyDescriptor).value = counting;
-    declared.set(prototype, [...(declared.get(prototype) ?? []), refresh]);
+    declared.add(prototype, refresh);
     requireModule(prototype, WARMING_MODULE);
   };
 }
 
 export function refreshesOf(prototype: object): readonly DeclaredRefresh[] {
-  const found: DeclaredRefresh[] = [];
-  let level: object | null = prototype;
-  while (level !== null) {
-    found.push(...(declared.get(level) ?? []));
-    level = Object.getPrototypeOf(level) as object | null;
-  }
-  return found;
+  return declared.of(prototype);
 }
 
 function sampled(method: Method, { sample, sinks }: Pick<DeclaredRefresh, 'sample' | 'sinks'>): Method {

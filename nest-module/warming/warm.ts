@@ -3,6 +3,7 @@ import { checkIsObject } from '../decorators/check-options';
 import { decoratorError, type Place } from '../decorators/site';
 import { methodIn, placeOf } from '../method/place';
 import { requireModule } from '../peer/require-module';
+import { ByClass } from '../registry/by-class';
 import { milliseconds } from '../units/duration';
 
 /** What a warmer is told. */
@@ -55,7 +56,7 @@ export interface DeclaredWarmer {
 /** By this name the module is missed, when it is not imported. */
 export const WARMING_MODULE = 'TurboCacheWarmingModule';
 
-const declared = new WeakMap<object, DeclaredWarmer[]>();
+const declared = new ByClass<DeclaredWarmer>();
 const OPTIONS = ['on', 'args', 'blocking', 'limit', 'concurrency', 'perSecond', 'renew'];
 
 /**
@@ -73,22 +74,14 @@ export function TurboCacheWarm(options: TurboCacheWarmOptions = {}): MethodDecor
     const triggers = check(options, place);
     const { blocking = false, limit = '30s' } = options;
     const blockFor = blocking ? milliseconds(limit, 'limit', `@TurboCacheWarm on ${place.className}`) : 0;
-    const ofClass = declared.get(prototype) ?? [];
-    ofClass.push({ place, key, triggers, options, blockFor });
-    declared.set(prototype, ofClass);
+    declared.add(prototype, { place, key, triggers, options, blockFor });
     requireModule(prototype, WARMING_MODULE);
   };
 }
 
 /** Those of the class and of the ones it extends; a method that is overridden is warmed as it is now. */
 export function warmersOf(prototype: object): readonly DeclaredWarmer[] {
-  const found: DeclaredWarmer[] = [];
-  let level: object | null = prototype;
-  while (level !== null) {
-    found.push(...(declared.get(level) ?? []));
-    level = Object.getPrototypeOf(level) as object | null;
-  }
-  return found;
+  return declared.of(prototype);
 }
 
 function check(options: TurboCacheWarmOptions, place: Place): readonly string[] {
