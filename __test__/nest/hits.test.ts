@@ -108,15 +108,85 @@ describe('a key that is made at a glance', () => {
     let made = 0;
     fc.assert(
       fc.property(value, value, fc.constantFrom(...compiled), (a, b, { of, quick }) => {
-        const text = quick!.of([a, b]);
+        const args = [a, b];
+        const text = quick!.of(args[quick!.first], args[quick!.second]);
         if (text === undefined) return;
         made += 1;
-        expect(text).toBe(of(new MethodCall({}, 'm', [a, b])));
+        expect(text).toBe(of(new MethodCall({}, 'm', args)));
       }),
       { numRuns: 2_000 },
     );
     expect(made).toBeGreaterThan(500);
   });
+
+  it('leads to its own value when many values are asked for again and again, ids and names that look alike among them', async () => {
+    const manager = new CacheManager();
+    const users = bindCache(new Users(), manager);
+    const ids = Array.from({ length: 3_000 }, (_, id) => id);
+    const special = [
+      -1,
+      -0,
+      1.5,
+      2 ** 31,
+      2 ** 32,
+      2 ** 53,
+      NaN,
+      '~1',
+      'a:b',
+      'a%3Ab',
+      'a b',
+      '',
+      'é',
+      'x'.repeat(100),
+    ];
+    const asked = ids.flatMap((id) => [id, `${id}`, `user-${id}`]).concat(special);
+    for (const id of asked) await users.find(id);
+    // -0 is the same number as 0.
+    expect(users.calls).toBe(asked.length - 1);
+    for (let round = 0; round < 8; round += 1) {
+      for (const id of asked) expect((await users.find(id)).id).toEqual(asJson(id));
+    }
+    expect(users.calls).toBe(asked.length - 1);
+    await manager.close();
+  });
+
+  it('is found again after the entry was dropped, with a new value', async () => {
+    const manager = new CacheManager();
+    const users = bindCache(new Users(), manager);
+    for (const id of [7, 'seven']) {
+      for (let time = 0; time < 3; time += 1) await users.find(id);
+      const { calls } = users;
+      await manager.delete(`user:${id}`);
+      expect((await users.find(id)).call).toBe(calls + 1);
+      expect((await users.find(id)).call).toBe(calls + 1);
+    }
+    await manager.close();
+  });
+});
+
+function asJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value)) as unknown;
+}
+
+it('a hit runs no method, and a miss runs it with all arguments of the call and no more', async () => {
+  class Lists {
+    seen: unknown[][] = [];
+
+    @TurboCache('list:#{0}')
+    async find(...args: unknown[]): Promise<number> {
+      return this.seen.push(args);
+    }
+  }
+  const manager = new CacheManager();
+  const lists = bindCache(new Lists(), manager);
+  for (let time = 0; time < 3; time += 1) {
+    await lists.find('a');
+    await lists.find('b', undefined);
+    await lists.find('c', 2, 3, 4);
+  }
+  await lists.find.call(Object.create(lists) as Lists, 'a', 'unbound');
+  expect(lists.seen).toEqual([['a'], ['b', undefined], ['c', 2, 3, 4], ['a', 'unbound']]);
+  await manager.close();
 });
 
 it('an object of a class that extends the decorated one has hits of its own caches', async () => {

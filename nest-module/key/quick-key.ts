@@ -2,12 +2,15 @@
 import type { Printer } from './print';
 
 /** The text, or `undefined`: only a look at the whole call tells it, or that there is none. */
-export type QuickText = (args: readonly unknown[]) => string | undefined;
+export type QuickText = (first: unknown, second: unknown) => string | undefined;
 
 export interface QuickKey {
+  /** Which arguments it is made of. */
+  readonly first: number;
+  readonly second: number;
   readonly of: QuickText;
-  /** Of a text with one slot: what stands around the argument. */
-  readonly around?: { readonly before: string; readonly argument: number; readonly after: string };
+  /** Of a text with one slot: how much of it stands before the argument. */
+  readonly before?: number;
 }
 
 /** A slot that is an argument as it is. */
@@ -22,21 +25,18 @@ export function quickKey(
 ): QuickKey | undefined {
   const [one, two, ...more] = slots;
   const [before = '', between = '', end = ''] = literals;
-  if (slots.length === 0) return { of: () => before };
+  if (slots.length === 0) return { first: 0, second: 0, of: () => before };
   if (one === undefined || more.length > 0) return undefined;
   if (slots.length === 1) {
-    const of = (args: readonly unknown[]): string | undefined => {
-      const value = args[one.argument];
-      return isUsual(value) ? before + one.print(value) + between : undefined;
-    };
-    return { of, around: { before, argument: one.argument, after: between } };
+    const of = (value: unknown): string | undefined =>
+      isUsual(value) ? before + one.print(value) + between : undefined;
+    return { first: one.argument, second: one.argument, of, before: before.length };
   }
   if (two === undefined) return undefined;
   return {
-    of: (args) => {
-      const [a, b] = [args[one.argument], args[two.argument]];
-      return isUsual(a) && isUsual(b) ? before + one.print(a) + between + two.print(b) + end : undefined;
-    },
+    first: one.argument,
+    second: two.argument,
+    of: (a, b) => (isUsual(a) && isUsual(b) ? before + one.print(a) + between + two.print(b) + end : undefined),
   };
 }
 

@@ -5,16 +5,18 @@
  * between 1.05 and 1.3 times the hit that it stands for, in a program with many decorated classes.
  */
 import type { Shortcuts } from '../client';
+import { KnownKeys } from '../key/known-keys';
 import type { QuickKey, QuickText } from '../key/quick-key';
 import type { Binding } from '../registry/cache-registry';
 import type { ScopeFinder } from './scope';
 
 export class HotHits {
-  private readonly isAroundOne: boolean;
-  private readonly before: string;
-  private readonly argument: number;
-  private readonly after: string;
+  /** Which arguments of a call the key is made of. */
+  readonly first: number;
+  readonly second: number;
   private readonly keyOf: QuickText;
+  /** Of a key that is text around one argument. */
+  private readonly known: KnownKeys | undefined;
   // Of the class and application that called last: most methods have one all their life.
   private binding: Binding | undefined;
   private shortcuts: Shortcuts | undefined;
@@ -22,24 +24,24 @@ export class HotHits {
 
   constructor(
     private readonly scopes: ScopeFinder,
-    { around, of }: QuickKey,
+    { first, second, before, of }: QuickKey,
   ) {
-    this.isAroundOne = around !== undefined;
-    this.before = around?.before ?? '';
-    this.argument = around?.argument ?? 0;
-    this.after = around?.after ?? '';
+    this.first = first;
+    this.second = second;
     this.keyOf = of;
+    this.known = before === undefined ? undefined : new KnownKeys(before);
   }
 
   /** `undefined`: not here, or not seen at a glance. */
-  find(binding: Binding, args: readonly unknown[]): unknown {
+  find(binding: Binding, first: unknown, second: unknown): unknown {
     if (binding !== this.binding) this.bind(binding);
     if (this.shortcuts === undefined) return undefined;
-    const value = this.isAroundOne ? args[this.argument] : undefined;
-    // Digits are the same in every slot.
-    const isId = Number.isSafeInteger(value) && (value as number) >= 0;
-    const key = isId ? this.before + String(value) + this.after : this.keyOf(args);
-    return key === undefined || key.length > this.longest ? undefined : this.shortcuts.hot(key);
+    const known = this.known?.of(first);
+    const key = known ?? this.keyOf(first, second);
+    if (key === undefined || key.length > this.longest) return undefined;
+    const value = this.shortcuts.hot(key);
+    if (known === undefined && value !== undefined) this.known?.remember(first, key);
+    return value;
   }
 
   private bind(binding: Binding): void {

@@ -61,26 +61,31 @@ function observableWrapper(method: Method, run: Run): Method {
 }
 
 function promiseWrapper(method: Method, run: Run, hotHits: HotHits | undefined): Method {
-  if (hotHits === undefined) {
-    return function (...args) {
-      const binding = bindingOf(this);
-      return binding === undefined ? method.apply(this, args) : run(binding, this, args);
-    };
-  }
+  const longWay: Method = function (...args) {
+    const binding = bindingOf(this);
+    return binding === undefined ? method.apply(this, args) : run(binding, this, args);
+  };
+  if (hotHits === undefined) return longWay;
+  const { first, second } = hotHits;
   return function (...args) {
     const binding = bindingOf(this);
-    if (binding === undefined) return method.apply(this, args);
-    const value = hotHits.find(binding, args);
-    return value === undefined ? run(binding, this, args) : Promise.resolve(value);
+    const value = binding === undefined ? undefined : hotHits.find(binding, args[first], args[second]);
+    // `args` is only read and passed on: so V8 makes no list of them for a hit.
+    return value === undefined ? longWay.apply(this, args) : Promise.resolve(value);
   };
 }
 
 function valueWrapper(method: Method, name: string, { aroundValue, hotHits }: Advice): Method {
-  return function (...args) {
+  const longWay: Method = function (...args) {
     const binding = bindingOf(this);
     if (binding === undefined) return method.apply(this, args);
-    const value = hotHits?.find(binding, args);
-    if (value !== undefined) return value;
     return aroundValue(binding, new MethodCall(this, name, args), () => method.apply(this, args));
+  };
+  if (hotHits === undefined) return longWay;
+  const { first, second } = hotHits;
+  return function (...args) {
+    const binding = bindingOf(this);
+    const value = binding === undefined ? undefined : hotHits.find(binding, args[first], args[second]);
+    return value === undefined ? longWay.apply(this, args) : value;
   };
 }
