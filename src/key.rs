@@ -163,6 +163,11 @@ pub fn log_name(root: &str) -> String {
     format!("tc:{{{root}}}:log")
 }
 
+/// Name of the mark that moves with each message that the log has refused: `tc:{<root>}:unlogged`.
+pub fn mark_name(root: &str) -> String {
+    format!("tc:{{{root}}}:unlogged")
+}
+
 /// Name of the key by which an owner of leases shows that he lives.
 pub fn life_name(root: &str, owner: u64) -> String {
     format!("tc:{{{root}}}:p:{owner:x}")

@@ -41,7 +41,7 @@ impl Engine {
         let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
             match reply {
-                Ok(RemoteReply::Log(frames)) => {
+                Ok(RemoteReply::Log(frames, _)) => {
                     let ids = frames.into_iter().map(|(id, _)| id).collect();
                     engine.audit_page(audit, from, ids);
                 }

@@ -5,6 +5,10 @@
 //! is missing: it is applied all the same, and the log is read from `place` on. What is heard while the log is being read is
 //! remembered as a run, so that the two ends meet.
 //!
+//! A frame that the log refuses is published with the mark that it has moved, and the mark before. Who reads the log looks
+//! whether the mark has moved further than he has heard; who does not, because it refuses him, hears it from his own frames. What
+//! he has missed so stands nowhere.
+//!
 //! The frame at `place` must still be in the log when it is read. If it is not, the log was trimmed past it, emptied, or
 //! is another one: then nobody knows what was missed.
 
@@ -24,7 +28,9 @@ pub struct Hearing {
     place: Option<LogId>,
     /// What was heard behind a gap: the place before its first frame, and its places.
     run: Option<(LogId, Vec<LogId>)>,
-    /// Sequence number that is to come next from senders whom the log refuses, by sender and session.
+    /// The mark, as far as it was heard to move; `None` until it is known.
+    mark: Option<u64>,
+    /// Sequence number that is to come next from senders who can move no mark either, by sender and session.
     unlogged: HashMap<(u64, u32), u64>,
 }
 
@@ -64,6 +70,12 @@ impl Hearing {
         self.join_run();
     }
 
+    /// Nothing is known about the log any more but where the mark stands.
+    pub fn begin_anew(&mut self, mark: u64) {
+        self.forget();
+        self.mark = Some(mark);
+    }
+
     /// Nothing is known about the log any more.
     pub fn forget(&mut self) {
         *self = Self::default();
@@ -97,7 +109,37 @@ impl Hearing {
         }
     }
 
-    /// A frame that stands nowhere was heard.
+    /// A frame that the log has refused was heard and applied: somebody's, or one's own. It moved the mark from `before`, when the
+    /// log ended at `end`.
+    pub fn refused(&mut self, end: LogId, before: u64, mark: u64) -> Verdict {
+        let known = self.mark;
+        self.mark = known.max(Some(mark));
+        match known {
+            Some(known) if mark <= known => Verdict::Known,
+            Some(known) if before == known => match self.place {
+                Some(place) if place < end && !self.knows(end) => Verdict::Gap,
+                _ => Verdict::Next,
+            },
+            _ => Verdict::Hole,
+        }
+    }
+
+    /// The mark stands here now; whether somebody has moved it who was not heard.
+    pub fn marked(&mut self, mark: u64) -> bool {
+        let known = self.mark;
+        self.mark = known.max(Some(mark));
+        known.unwrap_or(0) < mark
+    }
+
+    /// The log ends here, and is not read; whether all of it is known. From here on it counts as that.
+    pub fn reaches(&mut self, end: LogId) -> bool {
+        let known = self.place;
+        self.place = known.max(Some(end));
+        self.run = None;
+        known.is_some_and(|place| end <= place)
+    }
+
+    /// A frame that stands nowhere, and has no mark, was heard.
     pub fn unlogged(&mut self, frame: &Frame) -> Verdict {
         if frame.stream != Stream::Unlogged {
             return Verdict::Next;
@@ -251,6 +293,48 @@ mod tests {
         assert_eq!(hearing.logged(id(1), id(2)), Verdict::Next);
         hearing.begin(id(1));
         assert_eq!(hearing.place(), Some(id(2)));
+    }
+
+    #[test]
+    fn a_mark_that_was_moved_unheard_shows_a_hole() {
+        let mut hearing = at(1);
+        assert!(hearing.marked(5), "nothing is known of who has moved it");
+        assert_eq!(hearing.refused(id(1), 5, 6), Verdict::Next);
+        assert!(!hearing.marked(6));
+        assert_eq!(hearing.refused(id(1), 7, 8), Verdict::Hole);
+        assert_eq!(hearing.refused(id(1), 8, 9), Verdict::Next);
+        assert!(hearing.marked(11));
+        assert_eq!(hearing.refused(id(1), 10, 11), Verdict::Known, "it was on its way");
+        assert!(!hearing.marked(11));
+        assert_eq!(
+            hearing.refused(id(1), 0, 20),
+            Verdict::Hole,
+            "the mark was lost, and began anew"
+        );
+        assert_eq!(hearing.refused(id(2), 20, 21), Verdict::Gap, "the log has more");
+    }
+
+    #[test]
+    fn a_log_that_has_refused_nothing_has_no_mark() {
+        let mut hearing = at(1);
+        assert!(!hearing.marked(0));
+        assert_eq!(hearing.refused(id(1), 0, 7), Verdict::Next);
+        assert_eq!(
+            Hearing::default().refused(id(1), 0, 7),
+            Verdict::Hole,
+            "nothing is known"
+        );
+    }
+
+    #[test]
+    fn who_does_not_read_the_log_hears_how_far_it_reaches() {
+        let mut hearing = Hearing::default();
+        assert!(!hearing.reaches(id(3)));
+        assert_eq!(hearing.logged(id(3), id(4)), Verdict::Next);
+        assert!(hearing.reaches(id(4)));
+        assert_eq!(hearing.logged(id(5), id(6)), Verdict::Gap);
+        assert!(!hearing.reaches(id(6)));
+        assert!(hearing.reaches(id(6)));
     }
 
     #[test]

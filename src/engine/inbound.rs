@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::engine::hearing::{Hearing, Page, Verdict};
 use crate::engine::outbox::{BatchState, Done};
 use crate::error::{Error, Result};
-use crate::event::{Change, Frame, LogId, Message, Stream};
+use crate::event::{Change, Frame, LogId, Message, Place, Stream};
 use crate::pattern::Pattern;
 use crate::tier::{LOG_PAGE, RemoteReply, RemoteRequest};
 use bytes::Bytes;
@@ -49,8 +49,8 @@ pub(super) struct Inbound {
     pub(super) auditing: AtomicBool,
 }
 
-/// Whether the log can be used. Without it a lost message shows only by the numbers of its sender, and a connection that was
-/// lost costs all that is held.
+/// Whether the log can be used. Without it a lost message shows only by what the next one says of those before it, and a
+/// connection that was lost costs all that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Log {
     Unknown = 0,
@@ -128,7 +128,7 @@ impl Engine {
         match heard {
             Heard::Message(bytes) => match Frame::heard(&bytes) {
                 Some(Message::Frame(frame, place)) => {
-                    if let Some((_, id)) = place {
+                    if let Place::Logged { id, .. } = place {
                         self.witness.saw(id, Frame::bytes(bytes));
                     }
                     self.hear_frame(frame, place);
@@ -164,22 +164,29 @@ impl Engine {
         }
     }
 
-    fn hear_frame(self: &Arc<Self>, frame: Frame, place: Option<(LogId, LogId)>) {
+    fn hear_frame(self: &Arc<Self>, frame: Frame, place: Place) {
         let own = frame.sender == self.voice.sender();
-        if own && frame.stream != Stream::Hint && matches!(self.inbound.log(), Log::Closed | Log::Hidden) {
+        let unread = matches!(self.inbound.log(), Log::Closed | Log::Hidden);
+        if own && frame.stream != Stream::Hint && unread {
             // Whoever hears himself has heard the others: all that was said before.
             self.inbound.caught_up();
         }
         let hearing = &self.inbound.hearing;
         let verdict = match place {
-            Some((before, id)) => {
+            Place::Logged { before, id } => {
                 // Applied before it counts as heard: nobody shall believe that everything is.
                 if !own && !hearing.lock().knows(id) {
                     self.apply_frame(frame);
                 }
                 hearing.lock().logged(before, id)
             }
-            None => {
+            Place::Refused { end, before, mark } => {
+                if !own {
+                    self.apply_frame(frame);
+                }
+                hearing.lock().refused(end, before, mark)
+            }
+            Place::Unknown => {
                 let verdict = hearing.lock().unlogged(&frame);
                 if !own && verdict != Verdict::Known {
                     self.apply_frame(frame);
@@ -187,13 +194,14 @@ impl Engine {
                 verdict
             }
         };
+        let beyond = unread && place.end().is_some_and(|end| !hearing.lock().reaches(end));
         match verdict {
-            Verdict::Known | Verdict::Next => {}
-            Verdict::Gap => {
+            Verdict::Known | Verdict::Next if !beyond => {}
+            Verdict::Gap if !unread => {
                 self.counters.bus_gaps.add();
                 self.read_log();
             }
-            Verdict::Hole => {
+            _ => {
                 self.counters.bus_gaps.add();
                 self.drop_unheard();
             }
@@ -254,6 +262,11 @@ impl Engine {
                 return;
             }
         }
+        self.ask_voice();
+    }
+
+    /// Says that this engine is there, and sees whether the log takes that.
+    fn ask_voice(self: &Arc<Self>) {
         let engine = Arc::clone(self);
         let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
@@ -280,9 +293,12 @@ impl Engine {
                 inbound.caught_up();
                 self.read_log();
             }
-            (None, Log::Unknown) => {
+            (None, log @ (Log::Unknown | Log::Readable)) => {
                 tracing::warn!("the log of the bus takes nothing: a lost connection costs what is held in memory");
-                self.drop_held("");
+                // Who has read it knows how far it reached, and where the mark stood: the next message shows whether more was said.
+                if log == Log::Unknown {
+                    self.drop_held("");
+                }
                 inbound.set_log(Log::Closed);
             }
             _ => {}
@@ -292,12 +308,17 @@ impl Engine {
     /// What the first batch after a failure begins with: whether the log still holds what it held. Only then the other
     /// answers are believed.
     pub(super) fn opening(self: &Arc<Self>) -> Option<(RemoteRequest, Done)> {
-        let from = self.inbound.hearing.lock().place()?;
+        let from = self
+            .inbound
+            .hearing
+            .lock()
+            .place()
+            .filter(|place| *place != LogId::START)?;
         let engine = Arc::clone(self);
         let done = move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
-            if let Ok(RemoteReply::Log(frames)) = reply {
-                engine.hear_log(from, frames);
+            if let Ok(RemoteReply::Log(frames, mark)) = reply {
+                engine.hear_log(from, frames, mark);
             }
         };
         Some((RemoteRequest::ReadLog { from }, Box::new(done)))
@@ -316,7 +337,7 @@ impl Engine {
             engine.saw_state(state);
             engine.inbound.reading.store(false, Ordering::SeqCst);
             match reply {
-                Ok(RemoteReply::Log(frames)) => engine.hear_log(from, frames),
+                Ok(RemoteReply::Log(frames, mark)) => engine.hear_log(from, frames, mark),
                 // The others of the batch were answered: the log it is that is refused.
                 Err(error) if state.incarnation != 0 => engine.lose_log(&error),
                 _ => {}
@@ -325,7 +346,7 @@ impl Engine {
         self.outbox.push(RemoteRequest::ReadLog { from }, None, done).run();
     }
 
-    fn hear_log(self: &Arc<Self>, from: LogId, frames: Vec<(LogId, Bytes)>) {
+    fn hear_log(self: &Arc<Self>, from: LogId, frames: Vec<(LogId, Bytes)>, mark: u64) {
         let full = frames.len() >= LOG_PAGE;
         let page = self.inbound.hearing.lock().read(from, frames, full);
         let (missing, complete) = match page {
@@ -333,7 +354,7 @@ impl Engine {
             Page::More(missing) => (missing, false),
             Page::Lost => {
                 // Trimmed, emptied, another server: what was missed is unknown. It begins anew.
-                self.inbound.hearing.lock().forget();
+                self.inbound.hearing.lock().begin_anew(mark);
                 self.inbound.set_log(Log::Unknown);
                 // Another incarnation has none of the values before it.
                 if self.last_state.lock().0 == self.inbound.incarnation.load(Ordering::SeqCst) {
@@ -343,6 +364,11 @@ impl Engine {
                 return self.ask_log(self.clock.now());
             }
         };
+        if self.inbound.hearing.lock().marked(mark) {
+            // What the log has refused stands nowhere. The next one shall be heard: then this engine knows it, too.
+            self.drop_unheard();
+            self.ask_voice();
+        }
         for (id, bytes) in missing {
             self.witness.saw(id, bytes.clone());
             match Frame::decode(&bytes) {

@@ -2,6 +2,7 @@
 
 use super::{Change, KeyChange, LogId};
 use bytes::Bytes;
+use std::fmt;
 
 /// Other versions are not understood: who hears one drops what he holds.
 const VERSION: u8 = 2;
@@ -35,7 +36,7 @@ pub struct Frame {
 pub enum Stream {
     /// In the log.
     Logged,
-    /// Nowhere: the log refuses them. Their numbers show which are missing.
+    /// Nowhere: the log refuses them. Their marks show which are missing, or where there are none, their numbers.
     Unlogged,
     /// Nowhere, and nobody need miss them: they make nothing old, and count nothing.
     Hint,
@@ -44,10 +45,33 @@ pub enum Stream {
 /// A message as it was published.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message {
-    /// A frame, and its place in the log with the place before it.
-    Frame(Frame, Option<(LogId, LogId)>),
+    /// A frame, and what is known of those before it.
+    Frame(Frame, Place),
     /// Something of another version of this bus.
     OtherVersion,
+}
+
+/// What a published message says of those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It stands in the log.
+    Logged {
+        /// The place of the frame before it.
+        before: LogId,
+        /// Its own.
+        id: LogId,
+    },
+    /// The log has refused it.
+    Refused {
+        /// Where the log ended.
+        end: LogId,
+        /// The mark of the one that was refused before, 0 = of none.
+        before: u64,
+        /// Its own mark.
+        mark: u64,
+    },
+    /// Nothing.
+    Unknown,
 }
 
 impl Frame {
@@ -82,18 +106,15 @@ impl Frame {
         }
     }
 
-    /// Reads a published message: a frame, and behind it, if it was logged, `<id before> <id>`.
+    /// Reads a published message: a frame, and behind it, if it was logged, `<id before> <id>`, if it was refused, `<id of the
+    /// log's last> <mark before> <mark>`.
     pub fn heard(bytes: &[u8]) -> Option<Message> {
         let version = *bytes.first()?;
         if version != VERSION {
             return (VERSIONS.contains(&version) && bytes.len() >= 18).then_some(Message::OtherVersion);
         }
         let (frame, place) = Frame::split(bytes)?;
-        if place.is_empty() {
-            return Some(Message::Frame(frame, None));
-        }
-        let (before, id) = std::str::from_utf8(place).ok()?.split_once(' ')?;
-        Some(Message::Frame(frame, Some((LogId::parse(before)?, LogId::parse(id)?))))
+        Some(Message::Frame(frame, Place::read(std::str::from_utf8(place).ok()?)?))
     }
 
     /// The bytes of the frame in a published message that holds one.
@@ -135,6 +156,47 @@ impl Frame {
             changes,
         };
         Some((frame, behind))
+    }
+}
+
+impl Place {
+    /// Where the log ends, as far as this says it.
+    pub fn end(self) -> Option<LogId> {
+        match self {
+            Place::Logged { id, .. } => Some(id),
+            Place::Refused { end, .. } => Some(end),
+            Place::Unknown => None,
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Place::Unknown);
+        }
+        let (first, rest) = text.split_once(' ')?;
+        let first = LogId::parse(first)?;
+        match rest.split_once(' ') {
+            Some((before, mark)) => Some(Place::Refused {
+                end: first,
+                before: before.parse().ok()?,
+                mark: mark.parse().ok()?,
+            }),
+            None => Some(Place::Logged {
+                before: first,
+                id: LogId::parse(rest)?,
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    /// As it stands behind a published frame.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Logged { before, id } => write!(f, "{before} {id}"),
+            Place::Refused { end, before, mark } => write!(f, "{end} {before} {mark}"),
+            Place::Unknown => Ok(()),
+        }
     }
 }
 
@@ -245,13 +307,18 @@ mod tests {
     proptest! {
         #[test]
         fn a_frame_survives_its_bytes(frame in frame(), millis: u64, count: u64) {
-            let mut bytes = frame.encode();
+            let bytes = frame.encode();
             prop_assert_eq!(Frame::decode(&bytes), Some(frame.clone()));
-            prop_assert_eq!(Frame::heard(&bytes), Some(Message::Frame(frame.clone(), None)));
-            let place = (LogId::START, LogId { millis, count });
-            bytes.extend_from_slice(format!("{} {}", place.0, place.1).as_bytes());
-            prop_assert_eq!(Frame::decode(&bytes), None);
-            prop_assert_eq!(Frame::heard(&bytes), Some(Message::Frame(frame, Some(place))));
+            prop_assert_eq!(Frame::heard(&bytes), Some(Message::Frame(frame.clone(), Place::Unknown)));
+            let id = LogId { millis, count };
+            for place in [
+                Place::Logged { before: LogId::START, id },
+                Place::Refused { end: id, before: millis, mark: count },
+            ] {
+                let bytes = [&bytes[..], place.to_string().as_bytes()].concat();
+                prop_assert_eq!(Frame::decode(&bytes), None);
+                prop_assert_eq!(Frame::heard(&bytes), Some(Message::Frame(frame.clone(), place)));
+            }
         }
 
         #[test]

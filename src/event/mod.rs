@@ -3,7 +3,7 @@
 mod frame;
 mod log_id;
 
-pub use frame::{Frame, Message, Stream};
+pub use frame::{Frame, Message, Place, Stream};
 pub use log_id::LogId;
 
 /// What happened. Paths are those below the root namespace.

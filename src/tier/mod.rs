@@ -201,14 +201,14 @@ pub enum RemoteRequest {
         life: Option<u64>,
     },
     /// Tells the other processes, when every request before it in the batch has been executed: appends each frame to the
-    /// log and publishes it. → `Told`
+    /// log and publishes it. A frame that the log refuses moves the mark, in one step with being published. → `Told`
     Tell {
         /// The frames.
         frames: Vec<Bytes>,
         /// Published only: whoever misses them misses nothing.
         hints: Vec<Bytes>,
     },
-    /// The log from this place on, itself included, at most [`LOG_PAGE`] frames. → `Log`
+    /// The log from this place on, itself included, at most [`LOG_PAGE`] frames; and the mark. → `Log`
     ReadLog {
         /// Where to begin.
         from: LogId,
@@ -321,8 +321,8 @@ pub enum RemoteReply {
     Done(bool),
     /// For each frame its place in the log and the place before it; `None` when the log refused it.
     Told(Vec<Option<(LogId, LogId)>>),
-    /// Frames with their places, in order.
-    Log(Vec<(LogId, Bytes)>),
+    /// Frames with their places, in order, and the mark: a number that never comes back, 0 = the log has refused nothing.
+    Log(Vec<(LogId, Bytes)>, u64),
 }
 
 /// One answer for each request, in their order.

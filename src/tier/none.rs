@@ -58,7 +58,7 @@ impl RemoteTier for NoRemote {
             | RemoteRequest::RaiseRule { .. }
             | RemoteRequest::Abandon { .. } => RemoteReply::Done(true),
             RemoteRequest::Tell { .. } => RemoteReply::Told(Vec::new()),
-            RemoteRequest::ReadLog { .. } => RemoteReply::Log(Vec::new()),
+            RemoteRequest::ReadLog { .. } => RemoteReply::Log(Vec::new(), 0),
         })
     }
 

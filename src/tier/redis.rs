@@ -347,7 +347,7 @@ impl Redis {
                 vec![cmd("MULTI"), fill, rename, cmd("EXEC")]
             }
             RemoteRequest::Tell { frames, hints } => self.log.tell(frames, hints),
-            RemoteRequest::ReadLog { from } => vec![self.log.read(*from)],
+            RemoteRequest::ReadLog { from } => self.log.read(*from),
         }
     }
 }
@@ -488,7 +488,7 @@ fn read_reply(request: &RemoteRequest, answers: &mut Answers, servers: u32, asid
         | RemoteRequest::Unlease { .. }
         | RemoteRequest::Fill { .. } => Ok(RemoteReply::Done(integer(&next()?)? > 0)),
         RemoteRequest::Tell { frames, hints } => log::told(frames, hints, next),
-        RemoteRequest::ReadLog { .. } => log::read(next()?),
+        RemoteRequest::ReadLog { .. } => log::read(next),
     }
 }
 

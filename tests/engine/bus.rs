@@ -234,6 +234,64 @@ async fn without_a_log_the_numbers_of_a_sender_show_what_is_missing() {
     assert_eq!(replayed(&b), 0);
 }
 
+/// Only the mark in the store shows it: nobody says anything behind it, and the log looks as if nothing had happened.
+#[tokio::test]
+async fn what_the_log_refuses_and_nobody_hears_is_noticed_when_its_maker_has_died_at_once() {
+    let world = World::new();
+    for refused_from_the_beginning in [false, true] {
+        world.model.refuse_log(refused_from_the_beginning);
+        let [(a, remote), (b, _)] = pair(&world).await;
+        world.model.refuse_log(true);
+        world.bus.lose(1);
+        a.delete("k").await.unwrap();
+        remote.fail();
+        // Time for one question, and none to doubt because of a missing answer.
+        world.clock.advance(Duration::from_millis(400));
+        eventually("B holds nothing", async || b.peek::<u8>("k").is_none()).await;
+        assert_eq!(replayed(&b), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_is_heard_while_the_log_refuses_costs_nothing_else() {
+    let world = World::new();
+    let [(a, _), (b, _)] = pair(&world).await;
+    world.model.refuse_log(true);
+    a.delete("k").await.unwrap();
+    eventually("B is told", async || b.peek::<u8>("k").is_none()).await;
+    let begin = world.now();
+    in_time(&world, "some heartbeats have passed", || {
+        world.now().since(begin) > 2_000
+    })
+    .await;
+    assert_eq!((b.peek::<u8>("other"), drops(&b)), (Some(1), 0));
+    a.delete("other").await.unwrap();
+    eventually("B is told", async || b.peek::<u8>("other").is_none()).await;
+    assert_eq!(drops(&b), 0);
+}
+
+/// One that may not append, among others that may.
+#[tokio::test]
+async fn who_does_not_read_the_log_hears_from_its_own_frames_how_far_it_reaches() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    let (b, refused) = world.join_unheard(Cache::builder());
+    let model = Arc::clone(&world.model);
+    refused.instead(move |request| {
+        model.refuse_log(matches!(request, RemoteRequest::Tell { .. }));
+        let told = model.apply(request);
+        model.refuse_log(false);
+        Some(told)
+    });
+    eventually("B hears", async || b.engine().hears_bus()).await;
+    a.set("k", &1).await.unwrap();
+    hold(&b, "k").await;
+    world.bus.lose(1);
+    a.delete("k").await.unwrap();
+    world.clock.advance(Duration::from_millis(400));
+    eventually("B holds nothing", async || b.peek::<u8>("k").is_none()).await;
+}
+
 #[tokio::test]
 async fn without_a_log_a_lost_subscription_costs_what_is_held() {
     let world = World::new();

@@ -860,7 +860,7 @@ async fn what_is_told_stands_in_the_log_and_is_read_from_its_place_on() {
         assert_eq!(second[0].0, first[1].1, "{name}: also when another process told it");
         assert_eq!(tell(&tier, &[]).await, [], "{name}: only a hint");
         let read = async |from| match ask(&other, RemoteRequest::ReadLog { from }).await {
-            RemoteReply::Log(frames) => frames,
+            RemoteReply::Log(frames, _) => frames,
             reply => panic!("{name}: {reply:?}"),
         };
         let log: Vec<_> = frames(&["a", "b", "c"])
@@ -888,7 +888,7 @@ async fn a_page_of_the_log_has_an_end() {
             .await;
         }
         match ask(&tier, RemoteRequest::ReadLog { from: LogId::START }).await {
-            RemoteReply::Log(frames) => assert_eq!(frames.len(), LOG_PAGE, "{name}"),
+            RemoteReply::Log(frames, _) => assert_eq!(frames.len(), LOG_PAGE, "{name}"),
             reply => panic!("{name}: {reply:?}"),
         }
     }

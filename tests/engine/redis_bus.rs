@@ -111,6 +111,69 @@ async fn the_log_is_bounded_and_goes_when_nobody_appends() {
     assert!((86_000_000..=86_400_000).contains(&life), "{life} ms");
 }
 
+/// Opens a cache as a user who has these rights, and is told of nothing by the server itself.
+async fn join_as(server: &RedisServer, user: &str, rules: &str) -> Cache {
+    let rules = format!("ACL SETUSER {user} reset on >secret ~* &* +@all -client|tracking {rules}");
+    server.run(rules.trim_end());
+    join_at(server.url().replace("redis://", &format!("redis://{user}:secret@"))).await
+}
+
+/// A's messages are published to nobody, and logged nowhere: only the mark shows that there was something.
+#[tokio::test]
+async fn what_the_log_refuses_and_nobody_hears_is_noticed_within_a_second() {
+    for of_b in ["", "-xadd"] {
+        let server = RedisServer::start();
+        let (a, b) = (
+            join_as(&server, "a", "-xadd -publish").await,
+            join_as(&server, "b", of_b).await,
+        );
+        a.set("k", &1).await.unwrap();
+        hold(&b, "k").await;
+        let before = drops(&b);
+        a.delete("k").await.unwrap();
+        // Nothing of it follows: no heartbeat, and no clear when the log takes its frames again.
+        server.run("CLIENT KILL USER a");
+        server.run("ACL SETUSER a off");
+        eventually("B holds nothing", async || b.peek::<u8>("k").is_none()).await;
+        assert!(drops(&b) > before);
+        assert_eq!(b.engine().counters().events_replayed.value(), 0);
+    }
+}
+
+/// Memory is full: the log takes what is told nevertheless.
+#[tokio::test]
+async fn a_redis_that_is_full_logs_what_is_told() {
+    let server = RedisServer::start();
+    let (a, b) = (join_as(&server, "a", "-publish").await, join_as(&server, "b", "").await);
+    for key in ["k", "other"] {
+        a.set(key, &1).await.unwrap();
+    }
+    eventually("B has read of it", async || {
+        b.engine().counters().events_replayed.value() == 2
+    })
+    .await;
+    for key in ["k", "other"] {
+        hold(&b, key).await;
+    }
+    let before = drops(&b);
+    server.run("CONFIG SET maxmemory 1");
+    let full = server.command([b"SET", b"more", b"bytes"]);
+    assert!(matches!(full, Reply::Error(_)), "{full:?}");
+    for make_the_log_anew in [false, true] {
+        a.delete("k").await.unwrap();
+        eventually("B has read it", async || b.peek::<u8>("k").is_none()).await;
+        assert!(a.engine().warnings().iter().all(|warning| warning.about != "xadd"));
+        if !make_the_log_anew {
+            assert_eq!((b.peek::<u8>("other"), drops(&b)), (Some(1), before));
+            server.command([b"DEL", LOG]);
+            eventually("B says that it is there", async || {
+                number(server.command([b"EXISTS", LOG])) == 1
+            })
+            .await;
+        }
+    }
+}
+
 /// Rights that were enough before there was a log.
 #[tokio::test]
 async fn a_user_who_may_not_use_the_log_is_told_by_messages_alone() {

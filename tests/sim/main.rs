@@ -162,9 +162,9 @@ fn a_bus_that_loses_everything_unnoticed_breaks_law_4_and_a_few_steps_show_it() 
     // Nor does the log hold anything but the frame that was read before.
     let silent = lying(|model, request| match request {
         RemoteRequest::ReadLog { .. } => match model.apply(request) {
-            RemoteReply::Log(mut frames) => {
+            RemoteReply::Log(mut frames, mark) => {
                 frames.truncate(1);
-                Some(RemoteReply::Log(frames))
+                Some(RemoteReply::Log(frames, mark))
             }
             reply => Some(reply),
         },

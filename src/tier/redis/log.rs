@@ -3,7 +3,7 @@
 use super::unexpected;
 use crate::error::Result;
 use crate::event::LogId;
-use crate::key::{channel_name, log_name};
+use crate::key::{channel_name, log_name, mark_name};
 use crate::tier::{LOG_LENGTH, LOG_PAGE, RemoteReply};
 use crate::transport::redis::{Cmd, Value, cmd};
 use bytes::Bytes;
@@ -11,32 +11,41 @@ use bytes::Bytes;
 /// A log to which nobody has appended for so long goes, in milliseconds: versions come and go.
 const LIFE: u64 = 86_400_000;
 
-/// Key: log. Arguments: channel, length, life, frames. Appends each frame, and publishes it with the place before it and its
-/// own, by which a receiver sees that nothing is missing between the two. Returns the places, before and own by turns;
-/// nothing for a frame that the log refused.
+/// Keys: log, mark. Arguments: channel, length, life, frames. Appends each frame, and publishes it with the place before it and
+/// its own, by which a receiver sees that nothing is missing between the two. Returns the places, before and own by turns;
+/// nothing for a frame that the log refused: that one moves the mark, and is published with the end of the log, and the mark
+/// before it and its own. A mark is the time in microseconds: it does not come back when the key is lost.
+///
+/// The life comes first: a script that has written something may append also when the server is full.
 const TELL: &str = "
-local before = redis.pcall('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+local call, places = redis.pcall, {}
+local lives = call('PEXPIRE', KEYS[1], ARGV[3])
+local before = call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 before = before[1] and before[1][1] or '0-0'
-local places = {}
 for at = 4, #ARGV do
-  local id = redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'f', ARGV[at])
+  local id = call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'f', ARGV[at])
   if type(id) == 'string' then
-    redis.pcall('PUBLISH', ARGV[1], ARGV[at] .. before .. ' ' .. id)
+    call('PUBLISH', ARGV[1], ARGV[at] .. before .. ' ' .. id)
     places[#places + 1] = before
     places[#places + 1] = id
     before = id
   else
-    redis.pcall('PUBLISH', ARGV[1], ARGV[at])
+    local last, time = tonumber(call('GET', KEYS[2])) or 0, call('TIME')
+    local mark = math.max(last + 1, (time[1] or 0) * 1e6 + (time[2] or 0))
+    local set = call('SET', KEYS[2], string.format('%.0f', mark), 'PX', ARGV[3])
+    local behind = set.ok and string.format('%s %.0f %.0f', before, last, mark) or ''
+    call('PUBLISH', ARGV[1], ARGV[at] .. behind)
     places[#places + 1] = ''
     places[#places + 1] = ''
   end
 end
-redis.pcall('PEXPIRE', KEYS[1], ARGV[3])
+if lives == 0 then call('PEXPIRE', KEYS[1], ARGV[3]) end
 return places";
 
 /// See the module.
 pub struct Log {
     name: String,
+    mark: String,
     channel: String,
 }
 
@@ -45,6 +54,7 @@ impl Log {
     pub fn new(root: &str) -> Self {
         Self {
             name: log_name(root),
+            mark: mark_name(root),
             channel: channel_name(root),
         }
     }
@@ -54,7 +64,7 @@ impl Log {
         let mut commands = Vec::with_capacity(1 + hints.len());
         if !frames.is_empty() {
             let mut script = cmd("EVAL");
-            script.arg(TELL).arg(1).arg(&self.name);
+            script.arg(TELL).arg(2).arg(&self.name).arg(&self.mark);
             script.arg(&self.channel).arg(LOG_LENGTH).arg(LIFE);
             for frame in frames {
                 script.arg(&frame[..]);
@@ -67,12 +77,12 @@ impl Log {
         commands
     }
 
-    /// A page of the log.
-    pub fn read(&self, from: LogId) -> Cmd {
-        let mut command = cmd("XRANGE");
-        command.arg(&self.name).arg(from.to_string()).arg("+");
-        command.arg("COUNT").arg(LOG_PAGE);
-        command
+    /// A page of the log, and the mark.
+    pub fn read(&self, from: LogId) -> Vec<Cmd> {
+        let mut page = cmd("XRANGE");
+        page.arg(&self.name).arg(from.to_string()).arg("+");
+        page.arg("COUNT").arg(LOG_PAGE);
+        vec![page, cmd("GET").arg(&self.mark).to_owned()]
     }
 }
 
@@ -96,10 +106,16 @@ pub fn told(frames: &[Bytes], hints: &[Bytes], mut next: impl FnMut() -> Result<
     places.map(RemoteReply::Told)
 }
 
-/// A page of the log. What stands there and is no frame of ours has no bytes.
-pub fn read(value: Value) -> Result<RemoteReply> {
-    let Value::Array(entries) = value else {
-        return Err(unexpected(&value));
+/// A page of the log. What stands there and is no frame of ours has no bytes. A mark that may not be read has not moved.
+pub fn read(mut next: impl FnMut() -> Result<Value>) -> Result<RemoteReply> {
+    let (page, mark) = (next(), next());
+    let mark = match mark {
+        Ok(Value::BulkString(mark)) => std::str::from_utf8(&mark).ok().and_then(|mark| mark.parse().ok()),
+        _ => None,
+    };
+    let entries = match page? {
+        Value::Array(entries) => entries,
+        other => return Err(unexpected(&other)),
     };
     let frames = entries.into_iter().map(|entry| {
         let Value::Array(parts) = &entry else {
@@ -115,7 +131,8 @@ pub fn read(value: Value) -> Result<RemoteReply> {
         };
         Ok((place, Bytes::from(frame)))
     });
-    frames.collect::<Result<_>>().map(RemoteReply::Log)
+    let frames = frames.collect::<Result<_>>()?;
+    Ok(RemoteReply::Log(frames, mark.unwrap_or(0)))
 }
 
 fn id(value: &Value) -> Option<LogId> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use turbocache::clock::{Clock, Millis};
-use turbocache::event::LogId;
+use turbocache::event::{LogId, Place};
 use turbocache::key::RemoteKey;
 use turbocache::tier::{LOG_PAGE, NamespaceState, RemoteReply, RemoteRequest, Scan, ScanCursor, Stored, Token, rules};
 
@@ -43,6 +43,10 @@ struct Log {
     millis: u64,
     refuses: bool,
     asked: bool,
+    /// Moves with each frame that was refused.
+    mark: u64,
+    /// The last mark there was: none comes back, whatever is deleted.
+    marks: u64,
 }
 
 impl Model {
@@ -67,6 +71,8 @@ impl Model {
             incarnations: data.incarnations,
             log: Log {
                 last: data.log.last,
+                marks: data.log.marks,
+                refuses: data.log.refuses,
                 ..Log::default()
             },
             ..Data::default()
@@ -81,11 +87,13 @@ impl Model {
     /// It holds what it held once; what happened since is lost. Ids of the log go on.
     pub fn put_back(&self, saved: Saved) {
         let mut data = self.data.lock();
-        let (incarnations, last, millis) = (data.incarnations, data.log.last, data.log.millis);
+        let (incarnations, log) = (data.incarnations, data.log.clone());
         *data = saved.0;
         data.incarnations = incarnations;
-        data.log.last = last;
-        data.log.millis = millis;
+        data.log.last = log.last;
+        data.log.millis = log.millis;
+        data.log.marks = log.marks;
+        data.log.refuses = log.refuses;
     }
 
     /// Only so many of the newest frames stay in the log.
@@ -138,9 +146,11 @@ impl Model {
     fn tell(&self, log: &mut Log, frames: &[bytes::Bytes], hints: &[bytes::Bytes]) -> RemoteReply {
         let places = frames.iter().map(|frame| {
             let place = log.append(frame);
-            let behind = place.map_or_else(String::new, |(before, id)| format!("{before} {id}"));
-            (self.publish)([&frame[..], behind.as_bytes()].concat());
-            place
+            (self.publish)([&frame[..], place.to_string().as_bytes()].concat());
+            match place {
+                Place::Logged { before, id } => Some((before, id)),
+                _ => None,
+            }
         });
         let places = places.collect();
         hints.iter().for_each(|hint| (self.publish)(hint.to_vec()));
@@ -149,19 +159,22 @@ impl Model {
 }
 
 impl Log {
-    fn append(&mut self, frame: &bytes::Bytes) -> Option<(LogId, LogId)> {
+    fn append(&mut self, frame: &bytes::Bytes) -> Place {
         self.asked = true;
-        if self.refuses {
-            return None;
-        }
         let before = self.frames.last().map_or(LogId::START, |(id, _)| *id);
+        if self.refuses {
+            self.marks += 1;
+            let (mark, end) = (self.marks, before);
+            let before = std::mem::replace(&mut self.mark, mark);
+            return Place::Refused { end, before, mark };
+        }
         self.last += 1;
         let id = LogId {
             millis: 1 + self.millis,
             count: self.last,
         };
         self.frames.push((id, frame.clone()));
-        Some((before, id))
+        Place::Logged { before, id }
     }
 
     fn read(&self, from: LogId) -> Vec<(LogId, bytes::Bytes)> {
@@ -302,7 +315,7 @@ impl Data {
                 RemoteReply::Done(held)
             }
             RemoteRequest::Tell { .. } => unreachable!("the model tells, not its data"),
-            RemoteRequest::ReadLog { from } => RemoteReply::Log(self.log.read(*from)),
+            RemoteRequest::ReadLog { from } => RemoteReply::Log(self.log.read(*from), self.log.mark),
         }
     }
 
