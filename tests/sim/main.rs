@@ -29,6 +29,30 @@ fn histories_keep_the_laws() {
 }
 
 #[test]
+fn histories_in_which_the_log_refuses_keep_the_laws() {
+    for seed in 0..300 {
+        let violations = run(&Plan::with_refusals(seed), &Faults::default(), false).violations;
+        assert_eq!(violations, [], "seed {seed}, with --refusals");
+    }
+}
+
+#[test]
+fn a_store_without_a_mark_breaks_law_4_when_its_log_refuses() {
+    let faults = lying(|model, request| match request {
+        RemoteRequest::ReadLog { .. } => match model.apply(request) {
+            RemoteReply::Log(frames, _) => Some(RemoteReply::Log(frames, 0)),
+            reply => Some(reply),
+        },
+        _ => None,
+    });
+    let broken = (0..2_000).map(Plan::with_refusals).find_map(|plan| {
+        let violations = run(&plan, &faults, false).violations;
+        violations.into_iter().find(|violation| violation.law == "law 4")
+    });
+    assert!(broken.is_some(), "law 4 was not broken");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_history() {
     for seed in 0..40 {
         let [first, second] = [(), ()].map(|()| run(&Plan::new(seed), &Faults::default(), true));

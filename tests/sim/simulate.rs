@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example simulate -- --histories 1000000 --from 1 --threads 2
+//! cargo run --release --example simulate -- --refusals           in each of them the log takes nothing for a while
 //! cargo run --release --example simulate -- --with Silences      only those in which this happens
 //! cargo run --release --example simulate -- --seed 4711          the shortest history that breaks the same law
 //! cargo run --release --example simulate -- --seed 4711 --whole  all of it
@@ -32,11 +33,17 @@ fn main() -> ExitCode {
                 .unwrap_or_else(|_| panic!("--{name} is {text}: expected a number"))
         })
     };
+    let make: fn(u64) -> Plan = if arguments.contains_key("refusals") {
+        Plan::with_refusals
+    } else {
+        Plan::new
+    };
     if arguments.contains_key("seed") {
-        return show(number("seed", 0), arguments.contains_key("whole"));
+        return show(&make(number("seed", 0)), arguments.contains_key("whole"));
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     many(
+        make,
         number("from", 0),
         number("histories", 100_000),
         number("threads", threads),
@@ -54,12 +61,11 @@ fn arguments() -> HashMap<String, String> {
     given
 }
 
-fn show(seed: u64, whole: bool) -> ExitCode {
-    let faults = Faults::default();
-    let plan = Plan::new(seed);
-    let outcome = run(&plan, &faults, true);
+fn show(plan: &Plan, whole: bool) -> ExitCode {
+    let (faults, seed) = (Faults::default(), plan.seed);
+    let outcome = run(plan, &faults, true);
     let outcome = match outcome.violations.first() {
-        Some(violation) if !whole => run(&shrink(&plan, &faults, violation.law), &faults, true),
+        Some(violation) if !whole => run(&shrink(plan, &faults, violation.law), &faults, true),
         _ => outcome,
     };
     let violations = outcome.violations;
@@ -77,7 +83,7 @@ fn show(seed: u64, whole: bool) -> ExitCode {
     ExitCode::from(u8::from(!violations.is_empty()))
 }
 
-fn many(from: u64, count: u64, threads: u64, with: &str) -> ExitCode {
+fn many(make: fn(u64) -> Plan, from: u64, count: u64, threads: u64, with: &str) -> ExitCode {
     let (next, time, broken) = (AtomicU64::new(from), AtomicU64::new(0), AtomicUsize::new(0));
     let left_out = AtomicU64::new(0);
     let begin = Instant::now();
@@ -89,7 +95,7 @@ fn many(from: u64, count: u64, threads: u64, with: &str) -> ExitCode {
                     if seed >= from + count {
                         return;
                     }
-                    let plan = Plan::new(seed);
+                    let plan = make(seed);
                     if !with.is_empty() && !format!("{:?}", plan.steps).contains(with) {
                         left_out.fetch_add(1, Ordering::Relaxed);
                         continue;

@@ -75,7 +75,7 @@ pub enum Fault {
     Restart { time: u64 },
     /// FLUSHALL.
     Flush,
-    /// The store takes nothing into the log: it is full.
+    /// The store takes nothing into the log: the rules forbid it, or its key is of another type.
     LogRefused { time: u64 },
     /// The store forgets who loads, and who lives: it is full, and these have an end.
     Forget,
@@ -181,6 +181,19 @@ impl Plan {
             grace: dice.pick(&[0, 0, 0, 60_000]),
             steps,
         }
+    }
+
+    /// The same, and in the middle of it the log takes nothing, while somebody says what somebody else does not hear.
+    pub fn with_refusals(seed: u64) -> Self {
+        let mut plan = Self::new(seed);
+        let dice = Dice::new(!seed);
+        plan.nodes = plan.nodes.max(2);
+        for _ in 0..dice.between(1, 3) {
+            let at = dice.below(plan.steps.len() as u64) as usize;
+            let scene = while_the_log_refuses(&dice, plan.nodes, plan.keys);
+            plan.steps.splice(at..at, scene);
+        }
+        plan
     }
 
     /// Nothing fails.
@@ -367,6 +380,57 @@ fn between_silences(dice: &Dice, fault: Fault, nodes: usize, keys: usize) -> Vec
             at += dice.between(1, 2 * often);
         }
     }
+    in_order(times)
+}
+
+/// Somebody holds what another one changes; he does not hear it, it stands nowhere, and its maker may be gone at once.
+fn while_the_log_refuses(dice: &Dice, nodes: usize, keys: usize) -> Vec<Step> {
+    let node = dice.below(nodes as u64) as usize;
+    let other = (node + 1 + dice.below(nodes as u64 - 1) as usize) % nodes;
+    let key = dice.below(keys as u64) as usize;
+    let call = |node, call| Act::Call { node, call };
+    let refused = dice.below(600);
+    let changed = refused + dice.below(2_000);
+    let deaf = dice.pick(&[
+        Fault::Lose { node },
+        Fault::BusHole {
+            node,
+            time: dice.between(100, 2_000),
+        },
+    ]);
+    let change = dice.pick(&[
+        Call::Set(key),
+        Call::Delete(key),
+        Call::Expire(key),
+        Call::InvalidateTag(dice.below(2) as usize),
+        Call::Clear(0),
+        Call::ClearSoftly(0),
+    ]);
+    let mut times = vec![
+        (0, call(other, Call::Set(key))),
+        (
+            refused,
+            Act::Fault(Fault::LogRefused {
+                time: dice.between(1, 2 * (changed - refused) + 1_000),
+            }),
+        ),
+        (changed.saturating_sub(dice.below(100)), Act::Fault(deaf)),
+        (changed, call(other, change)),
+        (changed + 1_000 + dice.below(1_500), call(node, Call::Peek(key))),
+    ];
+    if dice.chance(60) {
+        let time = dice.pick(&[50, 500, 5_000]);
+        let fault = Fault::Crash { node: other, time };
+        times.push((changed + dice.below(100), Act::Fault(fault)));
+    }
+    for _ in 0..dice.between(1, 8) {
+        times.push((dice.below(changed + 1), call(node, Call::Get(key))));
+    }
+    in_order(times)
+}
+
+/// Steps that happen so many milliseconds after the first.
+fn in_order(mut times: Vec<(u64, Act)>) -> Vec<Step> {
     times.sort_by_key(|(at, _)| *at);
     let mut before = 0;
     let step = |(at, act)| {
