@@ -154,7 +154,6 @@ describe('the binary', () => {
       mirror: new Int32Array(new SharedArrayBuffer(4 * mirrorLength)),
       read: new Uint8Array(1 << 16),
       complete: new Uint8Array(1 << 17),
-      joined: new Uint8Array(1 << 10),
     };
   };
   const options = {

@@ -1,6 +1,5 @@
 /** Reads an answer of the engine where it lies: of `read`, or one completion of a drain. */
 import type { Codec } from './codec';
-import type { JoinedValues } from './joined-values';
 import { Flag, Word, type Status } from './native';
 import { decodeTags } from './tags';
 import { textBuffer, type TextBuffer } from './text';
@@ -15,15 +14,11 @@ export class Answer {
   private readonly bytes: TextBuffer;
   /** Where the answer begins: index of its first word. */
   private start = 0;
-  /** Of its value among the joined ones. */
-  private place = 0;
 
   constructor(
     memory: ArrayBuffer,
     private readonly headerBytes: number,
     private readonly takeLarge: TakeLarge,
-    /** The values of some answers, parsed together. */
-    private readonly joined?: JoinedValues,
   ) {
     this.words = new Int32Array(memory);
     this.floats = new Float64Array(memory);
@@ -32,7 +27,6 @@ export class Answer {
 
   moveTo(byteOffset: number): void {
     this.start = byteOffset >> 2;
-    if (this.has(Flag.Joined)) this.place = this.joined!.next();
   }
 
   word(word: Word): number {
@@ -68,10 +62,6 @@ export class Answer {
 
   /** Throws when the bytes are damaged or of another encoding. */
   decode(codec: Codec): unknown {
-    if (codec.isJson && this.has(Flag.Joined)) {
-      const value = this.joined!.take(this.place);
-      if (value !== undefined) return value;
-    }
     if (this.has(Flag.Large)) {
       const large = this.large();
       return codec.decode(large, 0, large.length, this.has(Flag.Ascii));

@@ -66,8 +66,6 @@ export interface NativeBuffers {
   /** Answer of `read`: a header of `layout().headerBytes`, tag pairs, the value. */
   read: Uint8Array;
   complete: Uint8Array;
-  /** Values of a drain as one JSON text, see `joined-values.ts`. */
-  joined: Uint8Array;
 }
 
 export interface NativeLayout {
@@ -173,8 +171,6 @@ export const enum Flag {
   Yes = 4,
   /** The value came from the remote tier, not from L1. */
   Remote = 8,
-  /** The value is in `buffers.joined` too, behind those of the answers before. */
-  Joined = 16,
 }
 
 /**

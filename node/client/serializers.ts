@@ -1,10 +1,10 @@
 /** The codec of what the option `serializer` names. */
 import type { ISerializer } from '../../index';
 import type { Codec } from './codec';
-import { JSON_CODEC } from './serializer-json';
+import { JsonCodec } from './serializer-json';
 
 export function codecOf(serializer: 'json' | ISerializer): Codec {
-  if (serializer === 'json') return JSON_CODEC;
+  if (serializer === 'json') return new JsonCodec();
   return {
     id: serializer.id,
     name: serializer.name,

@@ -4,7 +4,6 @@ import { AdapterHost } from './adapter-host';
 import { Answer } from './answer';
 import { Completions, type Waiting } from './completions';
 import { ClosedError, type TurboCacheError } from './errors';
-import { JoinedValues } from './joined-values';
 import { clashOf, errorFromThrown } from './native-errors';
 import type { NativeBinding, NativeOptions, NativeSession, ReadStatus } from './native';
 import { RequestRing, type Request } from './request-ring';
@@ -13,8 +12,6 @@ import type { ICacheAdapter } from '../../index';
 /** Room for the pairs of 64 tags on 16 levels of namespaces. */
 const TAG_PAIRS_BYTES = 64 * 16 * 8;
 const COMPLETE_BYTES = 256 << 10;
-/** So many values of a drain are parsed together. */
-const JOINED_BYTES = 96 << 10;
 /** Far less than the 24 days after which the wrapping clock would bring an expired entry back; see `HotTier.sweep`. */
 const SWEEP_MS = 2 ** 29;
 
@@ -58,8 +55,6 @@ export class Session {
     const readBytes = layout.headerBytes + TAG_PAIRS_BYTES + layout.inlineBytes;
     const read = new ArrayBuffer((readBytes + 7) & ~7);
     const complete = new ArrayBuffer((Math.max(COMPLETE_BYTES, 2 * readBytes) + 7) & ~7);
-    const joined = new ArrayBuffer(JOINED_BYTES);
-    const values = new JoinedValues(joined);
     this.mirror = new Int32Array(new SharedArrayBuffer(4 * layout.mirrorLength));
     this.clock = layout.clock;
 
@@ -69,11 +64,8 @@ export class Session {
     this.timer = setInterval(() => hooks.sweep(), SWEEP_MS);
     this.timer.unref();
     this.completions = new Completions(
-      new Answer(complete, layout.headerBytes, takeLarge, values),
-      () => {
-        values.renew();
-        return this.isOver ? 0 : this.native.drain();
-      },
+      new Answer(complete, layout.headerBytes, takeLarge),
+      () => (this.isOver ? 0 : this.native.drain()),
       {
         adapterBatch: (answer) => this.adapterHost.handle(answer),
         lockLost: (number) => hooks.lockLost(number),
@@ -85,12 +77,7 @@ export class Session {
     );
     this.ring = new RequestRing(layout.headerBytes, this.submit, this.scheduleFlush);
     try {
-      const buffers = {
-        mirror: this.mirror,
-        read: new Uint8Array(read),
-        complete: new Uint8Array(complete),
-        joined: new Uint8Array(joined),
-      };
+      const buffers = { mirror: this.mirror, read: new Uint8Array(read), complete: new Uint8Array(complete) };
       this.native = binding.open(JSON.stringify(options), buffers, this.completions.drain);
     } catch (thrown) {
       clearInterval(this.timer);

@@ -1,6 +1,5 @@
 //! An answer on its way to JavaScript, and how it is written: a header of words, tag pairs, the value.
 
-use crate::joined::Joined;
 use crate::layout::{FAR, HEADER, INLINE, Status, flag, word};
 use turbocache::engine::{Capture, Found, LeaseId};
 use turbocache::entry::LoadTime;
@@ -44,8 +43,6 @@ pub struct Answer {
     pub tag_words: Vec<(u32, u32)>,
     pub tag_names: Vec<u8>,
     pub value: Value,
-    /// The value is JSON that the client is going to parse.
-    pub is_json: bool,
 }
 
 impl Answer {
@@ -65,7 +62,6 @@ impl Answer {
             tag_words: Vec::new(),
             tag_names: Vec::new(),
             value: Value::None,
-            is_json: false,
         }
     }
 
@@ -103,29 +99,15 @@ impl Answer {
         self.value.bytes().len() > INLINE
     }
 
-    /// The same; its value, if it has one, is JSON or is not.
-    pub fn json(mut self, is_json: bool) -> Self {
-        self.is_json = is_json && self.status == Status::Hit;
-        self
-    }
-
     /// Writes it to the front of `out`, which is at least [`Answer::size`] long.
     pub fn write(&self, out: &mut [u8]) {
-        self.write_joining(out, None);
-    }
-
-    /// The same, and adds the value to those that are parsed together.
-    pub fn write_joining(&self, out: &mut [u8], joined: Option<&mut Joined<'_>>) {
         let value = self.value.bytes();
         let large = if self.is_large() { flag::LARGE } else { 0 };
         let ascii = if value.is_ascii() { flag::ASCII } else { 0 };
-        // Text of one kind: a single letter beyond ASCII would make all of it UTF-8.
-        let joins = self.is_json && ascii != 0 && joined.is_some_and(|joined| joined.add(value));
-        let joins = if joins { flag::JOINED } else { 0 };
         let mut words = [0u32; HEADER / 4];
         words[word::REQUEST_ID] = self.request_id;
         words[word::STATUS] = self.status as u32;
-        words[word::FLAGS] = self.flags | large | ascii | joins;
+        words[word::FLAGS] = self.flags | large | ascii;
         words[word::SLOT] = u32::MAX;
         if let Some(capture) = &self.capture {
             words[word::SLOT] = capture.slot;

@@ -1,7 +1,6 @@
 //! Answers that wait for JavaScript: pushed from any thread, taken by the isolate's own. One wake-up for many.
 
 use crate::answer::Answer;
-use crate::joined::Joined;
 use crate::sync::Mutex;
 use std::collections::{HashMap, VecDeque};
 
@@ -61,20 +60,17 @@ impl Completions {
         inner.queue.len() as u32
     }
 
-    /// Writes answers into `out` until it is full, and adds what can be parsed together; their number. 0 = nothing waits.
-    pub fn drain(&self, out: &mut [u8], joined: Option<Joined<'_>>) -> u32 {
+    /// Writes answers into `out` until it is full; their number. 0 = nothing waits.
+    pub fn drain(&self, out: &mut [u8]) -> u32 {
         let mut inner = self.inner.lock();
-        let mut joined = joined.filter(|_| inner.queue.len() > 1);
         let (mut at, mut count) = (0, 0);
         while count < DRAIN
-            // The rest comes with the next call, parsed together too.
-            && !joined.as_ref().is_some_and(Joined::is_full)
             && let Some(answer) = inner.queue.front()
             && answer.size() <= out.len() - at
             && let Some(answer) = inner.queue.pop_front()
         {
             let size = answer.size();
-            answer.write_joining(&mut out[at..at + size], joined.as_mut());
+            answer.write(&mut out[at..at + size]);
             if answer.is_large() {
                 inner.large.insert(answer.request_id, answer.into_value());
             }
@@ -82,9 +78,6 @@ impl Completions {
             count += 1;
         }
         inner.told = !inner.queue.is_empty();
-        if let Some(joined) = joined {
-            joined.end();
-        }
         count as u32
     }
 

@@ -53,7 +53,6 @@ pub mod flag {
     pub const LARGE: u32 = 2;
     pub const YES: u32 = 4;
     pub const REMOTE: u32 = 8;
-    pub const JOINED: u32 = 16;
 }
 
 /// What a host must know before it allocates the shared buffers.

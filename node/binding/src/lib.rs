@@ -11,7 +11,6 @@ mod engines;
 mod errors;
 mod exports;
 mod host;
-mod joined;
 mod key_argument;
 mod layout;
 mod options;

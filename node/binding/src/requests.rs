@@ -7,7 +7,7 @@ use crate::layout::{HEADER, Status};
 use std::sync::Arc;
 use turbocache::clock::FOREVER;
 use turbocache::engine::{FillOutcome, Found, LeaseId, Progress, ProgressTold, Space, TagOptions, Write};
-use turbocache::entry::{Lifetime, SerializerId};
+use turbocache::entry::Lifetime;
 use turbocache::payload::Payload;
 use turbocache::{Error, ErrorKind, Result};
 
@@ -124,16 +124,11 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
         tags: &request.tags,
     };
     let done = |answers: Arc<Host>| Box::new(move |result| answers.push(written(id, result)));
-    let is_json = space.serializer() == SerializerId::JSON;
     match request.op {
         op::GET if request.flags & UNKEPT != 0 => {
-            let done = move |value| answers.push(unkept(id, value).json(is_json));
-            space.value(request.key, Box::new(done));
+            space.value(request.key, Box::new(move |value| answers.push(unkept(id, value))));
         }
-        op::GET => {
-            let done = move |found| answers.push(fresh(id, found).json(is_json));
-            space.read(request.key, Box::new(done));
-        }
+        op::GET => space.read(request.key, Box::new(move |found| answers.push(fresh(id, found)))),
         op::HAS => {
             let is_fresh = |found: Option<Found>| found.is_some_and(|found| !found.is_stale());
             let done = move |found| answers.push(Answer::new(id, Status::Done).yes(is_fresh(found)));

@@ -6,7 +6,6 @@ use crate::completions::Completions;
 use crate::engines;
 use crate::errors::{Thrown, broken_contract, thrown};
 use crate::host::Host;
-use crate::joined::Joiner;
 use crate::layout::Status;
 use crate::options::Wanted;
 use crate::requests;
@@ -28,7 +27,6 @@ pub struct Buffers {
     pub mirror: Int32Array,
     pub read: Uint8Array,
     pub complete: Uint8Array,
-    pub joined: Uint8Array,
 }
 
 /// See the module. It belongs to the isolate that opened it.
@@ -39,8 +37,6 @@ pub struct Session {
     clash: Option<String>,
     read: HostBuffer,
     complete: HostBuffer,
-    joined: HostBuffer,
-    joiner: Joiner,
     large_read: Option<Vec<u8>>,
     mirror: MirrorId,
     /// Kept alive until the mirror is unregistered.
@@ -65,7 +61,6 @@ impl Session {
             mut mirror,
             read,
             complete,
-            joined,
         } = buffers;
         let words = SharedWords::new(&mut mirror).ok_or_else(|| broken_contract("the mirror is too short"))?;
         let id = engine.generations().register(Arc::new(words), engine.clock().now());
@@ -78,8 +73,6 @@ impl Session {
             clash: clash.map(|error| thrown(&error).reason.to_string()),
             read: HostBuffer::new(read),
             complete: HostBuffer::new(complete),
-            joined: HostBuffer::new(joined),
-            joiner: Joiner::default(),
             large_read: None,
             mirror: id,
             _mirror_memory: mirror,
@@ -159,8 +152,7 @@ impl Session {
 
     /// Writes answers into the completion buffer; their number.
     pub fn drain(&mut self) -> u32 {
-        let joined = self.joiner.begin(self.joined.bytes());
-        self.host.completions().drain(self.complete.bytes(), Some(joined))
+        self.host.completions().drain(self.complete.bytes())
     }
 
     /// A value that did not fit: of the last read (0), or of a completion.

@@ -103,12 +103,9 @@ pub mod options {
 
 /// Answers of a fixed size.
 pub mod answer {
-    use crate::joined::Joined;
-
     pub struct Answer {
         pub request_id: u32,
         pub large: bool,
-        pub is_json: bool,
     }
 
     impl Answer {
@@ -116,7 +113,7 @@ pub mod answer {
             4
         }
 
-        pub fn write_joining(&self, out: &mut [u8], _: Option<&mut Joined<'_>>) {
+        pub fn write(&self, out: &mut [u8]) {
             out.copy_from_slice(&self.request_id.to_le_bytes());
         }
 
@@ -127,18 +124,5 @@ pub mod answer {
         pub fn into_value(self) -> Vec<u8> {
             vec![0; 8]
         }
-    }
-}
-
-/// Nothing is parsed here.
-pub mod joined {
-    pub struct Joined<'a>(pub &'a mut [u8]);
-
-    impl Joined<'_> {
-        pub fn is_full(&self) -> bool {
-            false
-        }
-
-        pub fn end(self) {}
     }
 }

@@ -183,7 +183,6 @@ fn answer(request_id: u32) -> Answer {
     Answer {
         request_id,
         large: false,
-        is_json: false,
     }
 }
 
@@ -202,10 +201,10 @@ fn every_answer_reaches_a_host_that_drains_when_it_is_woken() {
         let mut drained = 0;
         while drained < 2 {
             woken.wait();
-            drained += ring.drain(&mut out, None);
+            drained += ring.drain(&mut out);
         }
         pushers.into_iter().for_each(|pusher| pusher.join().unwrap());
-        assert_eq!(ring.drain(&mut out, None), 0);
+        assert_eq!(ring.drain(&mut out), 0);
     });
 }
 
@@ -225,11 +224,11 @@ fn an_answer_pushed_while_the_host_submits_is_seen_by_its_drain_or_wakes_it() {
         let waiting = ring.without_waking(|| assert!(ring.push(answer(2)).is_ok()));
         assert!(waiting >= 1);
         let mut out = [0; 64];
-        let mut drained = ring.drain(&mut out, None);
+        let mut drained = ring.drain(&mut out);
         pusher.join().unwrap();
         if drained < 2 {
             assert_eq!(woken.load(Ordering::SeqCst), 1, "nobody would fetch the other one");
-            drained += ring.drain(&mut out, None);
+            drained += ring.drain(&mut out);
         }
         assert_eq!(drained, 2);
     });
@@ -245,8 +244,8 @@ fn after_a_close_an_answer_is_given_back_or_was_never_there() {
         });
         ring.close();
         let mut out = [0; 64];
-        assert_eq!(ring.drain(&mut out, None), 0);
+        assert_eq!(ring.drain(&mut out), 0);
         pusher.join().unwrap();
-        assert_eq!(ring.drain(&mut out, None), 0);
+        assert_eq!(ring.drain(&mut out), 0);
     });
 }

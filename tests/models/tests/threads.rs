@@ -107,7 +107,6 @@ fn answers_pushed_by_many_threads_are_all_drained() {
                 ring.push(Answer {
                     request_id,
                     large: request_id % 7 == 0,
-                    is_json: false,
                 })
                 .is_ok()
             };
@@ -115,7 +114,7 @@ fn answers_pushed_by_many_threads_are_all_drained() {
         }
         let mut out = [0; 256];
         while drained < 2 * BUMPS {
-            drained += ring.drain(&mut out, None);
+            drained += ring.drain(&mut out);
             thread::yield_now();
         }
     });
@@ -124,8 +123,7 @@ fn answers_pushed_by_many_threads_are_all_drained() {
     assert!(
         ring.push(Answer {
             request_id: 1,
-            large: false,
-            is_json: false,
+            large: false
         })
         .is_err()
     );
