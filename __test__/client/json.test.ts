@@ -1,4 +1,7 @@
 /** What the package decodes is what `JSON.parse` makes of the same bytes, whatever it has learned before. */
+import { execFile } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JsonDecoder } from '../../node/client/json-decoder';
@@ -195,5 +198,21 @@ describe('shapes', () => {
     const deep = JSON.parse('{"a":'.repeat(20) + '1' + '}'.repeat(20));
     for (const value of [wide, deep, { ['n'.repeat(5_000)]: 1 }, 'text', 1, null])
       expect(shapeDecoder(value)).toBeUndefined();
+  });
+
+  it('are left to JSON.parse where Node must not make code of strings', async () => {
+    const program = `
+      const { CacheManager } = require(process.argv[1]);
+      const manager = new CacheManager({ hot: false });
+      const values = Array.from({ length: 300 }, (_, id) => ({ id, name: 'user ' + id }));
+      manager
+        .setMany(values.map((value) => ({ key: value.name, value })))
+        .then(() => console.log(JSON.stringify(values.map(({ name }) => manager.peek(name)))))
+        .then(() => manager.close());`;
+    const entry = createRequire(import.meta.url).resolve('turbocache-js');
+    const flag = '--disallow-code-generation-from-strings';
+    const { stdout } = await promisify(execFile)(process.execPath, [flag, '-e', program, entry]);
+    const expected = Array.from({ length: 300 }, (_, id) => ({ id, name: `user ${id}` }));
+    expect(JSON.parse(stdout)).toEqual(expected);
   });
 });

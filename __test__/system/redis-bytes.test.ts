@@ -131,7 +131,7 @@ describe('bytes in Redis that are', () => {
     expect(await manager.get('k')).toBe('repaired');
   });
 
-  // Many values are parsed as one text, `[a,…,b]`: what is damaged must not take the place, nor the bounds, of another.
+  // Values lie behind each other in one buffer: what is damaged must not take the place, nor the bounds, of another.
   it.each<[string, string[]]>([
     ['no JSON', ['no JSON']],
     ['nothing', ['']],

@@ -39,7 +39,7 @@ class ShapeSource {
   /** `false`: too large, too deep, or a name that an object literal takes otherwise. */
   add(value: object): boolean {
     const expression = this.value(value, 0);
-    if (expression === undefined) return false;
+    if (expression === undefined || this.isLarge()) return false;
     this.expression = expression;
     return true;
   }
@@ -51,11 +51,15 @@ class ShapeSource {
 
   /** Writes what reads a value; the expression of it, valid behind all that is written. */
   private value(value: unknown, depth: number): string | undefined {
-    if (depth > DEEPEST || this.values > MOST_VALUES || this.literals > LONGEST_LITERALS) return undefined;
+    if (depth > DEEPEST || this.isLarge()) return undefined;
     if (Array.isArray(value)) return this.array(value as readonly unknown[], depth);
     if (typeof value === 'object' && value !== null) return this.object(value as Record<string, unknown>, depth);
     this.expect();
     return this.primitive();
+  }
+
+  private isLarge(): boolean {
+    return this.values > MOST_VALUES || this.literals + this.literal.length > LONGEST_LITERALS;
   }
 
   private object(value: Record<string, unknown>, depth: number): string | undefined {
