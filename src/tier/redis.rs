@@ -1,19 +1,16 @@
 //! L2 on a Redis server (7, or compatible). A batch becomes one pipeline; scripts run only where two steps must be one.
 
 mod log;
+mod replies;
 mod watch;
 
 use crate::codec::envelope::GRACE_OFFSET;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::key::{RemoteKey, life_name, state_name};
 use crate::options::lock;
 use crate::random::Random;
-use crate::tier::{
-    Foreign, NamespaceState, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, ScanCursor, Stored,
-    Token, is_list, rules,
-};
-use crate::transport::redis::{Answers, Batch, Cmd, Link, Put, Read, ReadAnswer, Value, cmd};
-use bytes::Bytes;
+use crate::tier::{Foreign, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies, Scan, rules};
+use crate::transport::redis::{Batch, Cmd, Link, Put, Read, cmd};
 use log::Log;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -187,7 +184,7 @@ impl Redis {
                 [RemoteRequest::Write { .. }, ..] => {
                     commands.put(run.iter().filter_map(put).collect::<Vec<_>>().into_iter())
                 }
-                [request] if !is_read(request) => commands.add(self.commands(request, aside)),
+                [request] if !reads_value(request) => commands.add(self.commands(request, aside)),
                 reads => commands.read(reads.iter().filter_map(read)),
             }
         }
@@ -204,13 +201,13 @@ impl Redis {
                     });
                     continue;
                 }
-                [request] if !is_read(request) => request,
+                [request] if !reads_value(request) => request,
                 reads => {
-                    read_replies(reads, &mut answers, &mut replies);
+                    replies::of_reads(reads, &mut answers, &mut replies);
                     continue;
                 }
             };
-            let reply = read_reply(request, &mut answers, self.link.servers(), aside);
+            let reply = replies::of_request(request, &mut answers, self.link.servers(), aside);
             replies.push(match (request, reply) {
                 (RemoteRequest::State { fields }, Ok(RemoteReply::State(state))) if state.incarnation == 0 => {
                     self.begin_incarnation(fields).await
@@ -225,7 +222,7 @@ impl Redis {
                 self.link.note_log(places.iter().all(Option::is_some));
             }
         }
-        if replies.iter().any(is_misplaced) {
+        if replies.iter().any(replies::is_misplaced) {
             self.link.distrust();
         }
         replies
@@ -236,7 +233,7 @@ impl Redis {
         let mut commands: Batch = self.link.batch(1);
         commands.add([self.state_script(LEARN, fields)]);
         let mut answers = self.link.send(commands).await?;
-        Ok(RemoteReply::State(state(answers.reply()?, fields)?))
+        Ok(RemoteReply::State(replies::state(answers.reply()?, fields)?))
     }
 
     fn state_script(&self, script: &str, fields: &[Box<str>]) -> Cmd {
@@ -352,7 +349,8 @@ impl Redis {
     }
 }
 
-fn is_read(request: &RemoteRequest) -> bool {
+/// Reads whose answers are values, and which therefore go together.
+fn reads_value(request: &RemoteRequest) -> bool {
     matches!(request, RemoteRequest::Read { .. } | RemoteRequest::ReadBytes { .. })
 }
 
@@ -362,7 +360,7 @@ fn together(before: &RemoteRequest, after: &RemoteRequest) -> bool {
         (before, after),
         (RemoteRequest::Write { .. }, RemoteRequest::Write { .. })
     );
-    are_writes || (is_read(before) && is_read(after))
+    are_writes || (reads_value(before) && reads_value(after))
 }
 
 /// The lease goes first: a fill between the two is overwritten, one behind them is refused.
@@ -398,17 +396,6 @@ fn read(request: &RemoteRequest) -> Option<Read> {
     })
 }
 
-fn read_replies(run: &[RemoteRequest], answers: &mut Answers, replies: &mut Replies) {
-    let lives = run.iter().map(|request| matches!(request, RemoteRequest::Read { .. }));
-    let reply = |answer: ReadAnswer| match answer? {
-        (Some(life), value) => Ok(RemoteReply::Value(stored(value, life)?)),
-        (None, Value::Nil) => Ok(RemoteReply::Bytes(None)),
-        (None, Value::BulkString(bytes)) => Ok(RemoteReply::Bytes(Some(Bytes::from(bytes)))),
-        (None, other) => Err(unexpected(&other)),
-    };
-    answers.read(lives, |answer| replies.push(reply(answer)));
-}
-
 fn one(name: &str, key: &str) -> Cmd {
     let mut command = cmd(name);
     command.arg(key);
@@ -427,75 +414,6 @@ fn lease_script(source: &str, key: &RemoteKey) -> Cmd {
     command
 }
 
-fn read_reply(request: &RemoteRequest, answers: &mut Answers, servers: u32, aside: bool) -> Result<RemoteReply> {
-    match request {
-        RemoteRequest::Scan(scan) => return scanned(scan, answers.reply()?, servers),
-        RemoteRequest::RemoveMany { keys } => return Ok(RemoteReply::Removed(answers.unlinked(keys.len())?)),
-        _ => {}
-    }
-    let mut next = || answers.reply();
-    match request {
-        RemoteRequest::State { fields } | RemoteRequest::Raise { fields } => {
-            Ok(RemoteReply::State(state(next()?, fields)?))
-        }
-        RemoteRequest::RaiseRule { .. } | RemoteRequest::Abandon { .. } => Ok(RemoteReply::State(state(next()?, &[])?)),
-        RemoteRequest::Read { .. }
-        | RemoteRequest::ReadBytes { .. }
-        | RemoteRequest::Write { .. }
-        | RemoteRequest::RemoveMany { .. }
-        | RemoteRequest::Scan(_) => Err(unexpected(&Value::Nil)),
-        RemoteRequest::Remove { .. } => {
-            let (lease, value) = (next(), next());
-            lease?;
-            Ok(RemoteReply::Done(integer(&value?)? > 0))
-        }
-        RemoteRequest::Lease { .. } | RemoteRequest::TakeOver { .. } => match next()? {
-            Value::Array(mut pair) if pair.len() == 2 => {
-                let life = pair.remove(1);
-                Ok(RemoteReply::Value(stored(pair.remove(0), life)?))
-            }
-            Value::Int(1) => Ok(RemoteReply::Granted),
-            Value::BulkString(holder) => Ok(RemoteReply::Held(token_in(&holder))),
-            Value::Nil => Ok(RemoteReply::Held(None)),
-            other => Err(unexpected(&other)),
-        },
-        RemoteRequest::Lock { .. } => match next()? {
-            Value::Nil => Ok(RemoteReply::Held(None)),
-            Value::BulkString(fence) => {
-                let fence = std::str::from_utf8(&fence).ok().and_then(|text| text.parse().ok());
-                fence.map(RemoteReply::Locked).ok_or_else(|| unexpected(&Value::Nil))
-            }
-            other => Err(unexpected(&other)),
-        },
-        RemoteRequest::ShowLife { .. } => next().map(|_| RemoteReply::Done(true)),
-        RemoteRequest::HasLife { .. } => Ok(RemoteReply::Done(next()? != Value::Nil)),
-        RemoteRequest::Fill { .. } if aside => {
-            let (begun, fill, rename) = (next(), next(), next());
-            let Value::Array(done) = next()? else {
-                return Err(begun.and(fill).and(rename).err().unwrap_or_else(lost_fill));
-            };
-            match &done[..] {
-                // The script has stored nothing, and there is nothing to rename.
-                [Value::Int(0), _] => Ok(RemoteReply::Done(false)),
-                [Value::Int(_), Value::Okay] => Ok(RemoteReply::Done(true)),
-                _ => Err(lost_fill()),
-            }
-        }
-        RemoteRequest::Expire { .. }
-        | RemoteRequest::KeepLock { .. }
-        | RemoteRequest::Unlock { .. }
-        | RemoteRequest::Renew { .. }
-        | RemoteRequest::Unlease { .. }
-        | RemoteRequest::Fill { .. } => Ok(RemoteReply::Done(integer(&next()?)? > 0)),
-        RemoteRequest::Tell { frames, hints } => log::told(frames, hints, next),
-        RemoteRequest::ReadLog { .. } => log::read(next),
-    }
-}
-
-fn token_in(bytes: &[u8]) -> Option<Token> {
-    std::str::from_utf8(bytes).ok()?.parse().ok()
-}
-
 /// The glob for SCAN: narrow by what stands literally at both ends, the rest is the engine's affair.
 fn match_of(scan: &Scan) -> String {
     let kinds = if scan.leases { "[vl]" } else { "v" };
@@ -512,117 +430,6 @@ fn escaped(text: &str) -> String {
         escaped.push(char);
     }
     escaped
-}
-
-/// The walk goes through one server after another.
-fn scanned(scan: &Scan, value: Value, servers: u32) -> Result<RemoteReply> {
-    let Value::Array(parts) = value else {
-        return Err(unexpected(&value));
-    };
-    let [Value::BulkString(cursor), Value::Array(names)] = &parts[..] else {
-        return Err(Error::new(
-            ErrorKind::Remote,
-            "redis replied to SCAN without a cursor and names",
-        ));
-    };
-    let position = std::str::from_utf8(cursor).ok().and_then(|text| text.parse().ok());
-    let position = position.ok_or_else(|| Error::new(ErrorKind::Remote, "redis replied to SCAN with no number"))?;
-    let keys = names.iter().filter_map(|name| match name {
-        // Names that are no text are nobody's here.
-        Value::BulkString(name) => RemoteKey::of_name(&scan.path, std::str::from_utf8(name).ok()?),
-        _ => None,
-    });
-    let node = scan.cursor.node;
-    let next = match position {
-        0 => (node + 1 < servers).then_some(ScanCursor {
-            node: node + 1,
-            position: 0,
-        }),
-        position => Some(ScanCursor { node, position }),
-    };
-    Ok(RemoteReply::Keys(keys.collect(), next))
-}
-
-fn stored(value: Value, life: Value) -> Result<Option<Stored>> {
-    let life = integer(&life)?;
-    match value {
-        Value::Nil => Ok(None),
-        Value::BulkString(bytes) => Ok(match life {
-            -1 => Some(Stored {
-                envelope: Bytes::from(bytes),
-                life: None,
-            }),
-            // It ended between the two commands.
-            ..0 => None,
-            life => Some(Stored {
-                envelope: Bytes::from(bytes),
-                life: Some(life as u64),
-            }),
-        }),
-        other => Err(unexpected(&other)),
-    }
-}
-
-fn state(value: Value, fields: &[Box<str>]) -> Result<NamespaceState> {
-    let Value::Array(values) = value else {
-        return Err(unexpected(&value));
-    };
-    // Foreign bytes in a field are as good as none: the state counts as lost.
-    let number = |value: &Value| text(value).parse().unwrap_or(0);
-    let mut numbers = values.iter().map(number);
-    let lists = fields
-        .iter()
-        .zip(values.iter().skip(2))
-        .filter(|(field, _)| is_list(field));
-    let rules = lists.flat_map(|(_, list)| rules::read(text(list)));
-    let rules = rules.map(|(count, rule)| (count, rule.into())).collect();
-    Ok(NamespaceState {
-        incarnation: numbers.next().unwrap_or(0),
-        counter: numbers.next().unwrap_or(0),
-        floors: numbers.collect(),
-        rules,
-    })
-}
-
-fn text(value: &Value) -> &str {
-    match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
-        _ => "",
-    }
-}
-
-fn integer(value: &Value) -> Result<i64> {
-    match value {
-        Value::Int(number) => Ok(*number),
-        other => Err(unexpected(other)),
-    }
-}
-
-fn lost_fill() -> Error {
-    Error::new(ErrorKind::Remote, "redis refused what a transaction was to store")
-}
-
-fn unexpected(value: &Value) -> Error {
-    let kind = match value {
-        Value::Nil => "nothing",
-        Value::Int(_) => "a number",
-        Value::BulkString(_) => "bytes",
-        Value::Array(_) => "an array",
-        _ => "something else",
-    };
-    Error::new(
-        ErrorKind::Remote,
-        format!("redis replied with {kind} where that cannot be"),
-    )
-    .with(MISPLACED, kind)
-}
-
-/// What an error is about whose reply belongs to another question.
-const MISPLACED: &str = "reply";
-
-fn is_misplaced(reply: &Result<RemoteReply>) -> bool {
-    let misplaced = |error: &Error| error.context().iter().any(|(name, _)| *name == MISPLACED);
-    reply.as_ref().is_err_and(misplaced)
 }
 
 impl RemoteTier for Redis {

@@ -1,6 +1,6 @@
 //! The bus on the side of the sender, and its log: a stream of bounded length, to which a script appends what it publishes.
 
-use super::unexpected;
+use super::replies::unexpected;
 use crate::error::Result;
 use crate::event::LogId;
 use crate::key::{channel_name, log_name, mark_name};
