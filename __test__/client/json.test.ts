@@ -30,6 +30,11 @@ function decoded(decoder: JsonDecoder, json: Uint8Array): Result {
   return attempt(() => decoder.decode(copy, BEFORE.length, BEFORE.length + json.length, isAscii));
 }
 
+/** Decodes what this isolate has written itself. */
+function decodedText(decoder: JsonDecoder, text: string): Result {
+  return attempt(() => decoder.decodeText(text));
+}
+
 function parsed(json: Uint8Array): Result {
   return attempt(() => JSON.parse(Buffer.from(json).toString()));
 }
@@ -74,6 +79,7 @@ describe('values of a shape that was learned', () => {
     const text = JSON.stringify(value);
     expect(hasShapeOf(user, text)).toBe(true);
     expect(decoded(learned(user), Buffer.from(text))).toStrictEqual({ value: JSON.parse(text) });
+    expect(decodedText(learned(user), text)).toStrictEqual({ value: JSON.parse(text) });
   });
 
   it.each([
@@ -115,6 +121,7 @@ describe('values of a shape that was learned', () => {
     const text = `{"a":${number}}`;
     expect(hasShapeOf({ a: 1 }, text)).toBe(true);
     expect(decoded(learned({ a: 1 }), Buffer.from(text))).toStrictEqual({ value: JSON.parse(text) });
+    expect(decodedText(learned({ a: 1 }), text)).toStrictEqual({ value: JSON.parse(text) });
   });
 
   it.each([
@@ -160,6 +167,7 @@ describe('any bytes', () => {
         for (const value of [lesson, ...values]) {
           const bytes = Buffer.from(JSON.stringify(value));
           expect(decoded(decoder, bytes)).toStrictEqual(parsed(bytes));
+          expect(decodedText(decoder, bytes.toString())).toStrictEqual(parsed(bytes));
         }
       }),
       { numRuns: 300 },

@@ -13,6 +13,8 @@ export interface Codec {
   encode(value: unknown): Encoded | undefined;
   /** `bytes` is only valid during the call. Throws for damaged bytes. */
   decode(bytes: TextBuffer, start: number, end: number, ascii: boolean): unknown;
+  /** The same for a text that {@link encode} made here. */
+  decodeText(text: string): unknown;
 }
 
 /** Encodes for storing. Throws a `SerializationError` or a `LimitError`; the value itself is in neither. */
@@ -57,11 +59,8 @@ export function byteLength(encoded: Encoded): number {
 /** Decodes what {@link encode} made: the caller of a load gets what every later caller will get (law 7). */
 export function decodeOwn(codec: Codec, key: string, encoded: Encoded): unknown {
   try {
-    if (codec.isJson) return JSON.parse(encoded as string);
-    const bytes =
-      typeof encoded === 'string'
-        ? Buffer.from(encoded)
-        : Buffer.from(encoded.buffer as ArrayBuffer, encoded.byteOffset, encoded.byteLength);
+    if (typeof encoded === 'string') return codec.decodeText(encoded);
+    const bytes = Buffer.from(encoded.buffer as ArrayBuffer, encoded.byteOffset, encoded.byteLength);
     return codec.decode(bytes as TextBuffer, 0, bytes.length, false);
   } catch (cause) {
     throw undecodable(codec, key, cause);

@@ -1,7 +1,7 @@
 /** Decodes the JSON of one namespace: texts of shapes that came often by a decoder of their own, others by `JSON.parse`. */
 import { JsonScanner } from './json-scanner';
 import { shapeDecoder, type ShapeDecoder } from './json-shape';
-import type { TextBuffer } from './text';
+import { textBuffer, type TextBuffer } from './text';
 
 /** Longer texts are left to `JSON.parse`: strings of a decoded value share the memory of its text, as long as one is held. */
 const LONGEST_TEXT = 8 << 10;
@@ -18,8 +18,9 @@ interface Shape {
   patience: number;
 }
 
-/** Of all decoders of this isolate: it holds nothing between two calls that anybody needs. */
+/** Of all decoders of this isolate: they hold nothing between two calls that anybody needs. */
 const scanner = new JsonScanner();
+const written = textBuffer(new ArrayBuffer(LONGEST_TEXT));
 
 export class JsonDecoder {
   /** The one that decoded last comes first. */
@@ -30,10 +31,25 @@ export class JsonDecoder {
   /** Throws a `SyntaxError` for what is no JSON. `isAscii` may be `false` for what is. */
   decode(bytes: TextBuffer, start: number, end: number, isAscii: boolean): unknown {
     if (end - start > LONGEST_TEXT) return parse(bytes, start, end, isAscii);
-    const { shapes } = this;
-    if (shapes.length === 0 && !isAscii) return this.learn(parse(bytes, start, end, isAscii));
-
+    if (this.shapes.length === 0) return this.learn(parse(bytes, start, end, isAscii));
     const text = bytes.latin1Slice(start, end);
+    const value = this.ofShape(bytes, start, end, text);
+    if (value !== undefined) return value;
+    return this.learn(isAscii ? JSON.parse(text) : parse(bytes, start, end, isAscii));
+  }
+
+  /** The same for a text that this isolate has made. */
+  decodeText(text: string): unknown {
+    if (text.length > LONGEST_TEXT) return JSON.parse(text);
+    if (this.shapes.length === 0 || written.utf8Write(text, 0, LONGEST_TEXT) !== text.length) {
+      return this.learn(JSON.parse(text));
+    }
+    return this.ofShape(written, 0, text.length, text) ?? this.learn(JSON.parse(text));
+  }
+
+  /** `undefined` for a text of no known shape. `text` is Latin-1. */
+  private ofShape(bytes: TextBuffer, start: number, end: number, text: string): unknown {
+    const { shapes } = this;
     for (let index = 0; index < shapes.length; index++) {
       const shape = shapes[index]!;
       scanner.begin(bytes, start, end, text);
@@ -46,7 +62,7 @@ export class JsonDecoder {
       }
       return value;
     }
-    return this.learn(isAscii ? JSON.parse(text) : parse(bytes, start, end, isAscii));
+    return undefined;
   }
 
   /** Takes notice of a value of no known shape. */

@@ -18,4 +18,8 @@ export class JsonCodec implements Codec {
   decode(bytes: TextBuffer, start: number, end: number, ascii: boolean): unknown {
     return this.decoder.decode(bytes, start, end, ascii);
   }
+
+  decodeText(text: string): unknown {
+    return this.decoder.decodeText(text);
+  }
 }

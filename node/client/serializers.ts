@@ -11,5 +11,6 @@ export function codecOf(serializer: 'json' | ISerializer): Codec {
     isJson: false,
     encode: (value) => serializer.serialize(value),
     decode: (bytes, start, end) => serializer.deserialize(bytes.subarray(start, end)),
+    decodeText: (text) => serializer.deserialize(Buffer.from(text)),
   };
 }
