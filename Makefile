@@ -64,7 +64,7 @@ bench-quick: build redis ## the package against its peers in under 3 minutes, le
 
 litmus: build redis $(RIG) ## forced races and faults, the package and its peers; QUICK=1: few repetitions; CASES='lease silence'
 	@scripts/ensure-libfaketime.sh
-	node benches/litmus/run.mjs $(CASES) $(if $(QUICK),--quick) $(if $(SYSTEM),--system=$(SYSTEM))
+	node benches/litmus/run.mjs $(CASES) $(if $(QUICK),--quick) $(if $(SYSTEM),--system=$(SYSTEM)) $(if $(JOBS),--jobs=$(JOBS))
 
 pack: build ## the tarballs in pack/, checked as users will get them
 	@node scripts/pack.mjs

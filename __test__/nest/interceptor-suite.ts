@@ -473,7 +473,11 @@ export function interceptorSuite(platform: string, create: Create): void {
         // The answer does not wait for Redis to have it.
         let name: string | undefined;
         while (name === undefined) [name] = (await redis.cli('KEYS', '*page*:v')) as string[];
+        const { foreign } = other.app.get(CacheManager).stats().invalidations;
         await redis.cli('PEXPIRE', name, '20500');
+        // The server tells both applications of it, a moment later.
+        while (other.app.get(CacheManager).stats().invalidations.foreign === foreign)
+          await new Promise((resolve) => setImmediate(resolve));
         const second = await other.get('/page?age');
         expect(second).toMatchObject({ cache: 'HIT', body: first.body });
         const age = Number(second.headers.get('age'));

@@ -2,7 +2,7 @@
  * The litmus suite: every case for every system, each repetition forced.
  *
  *     node benches/litmus/run.mjs [names…] [--quick] [--systems=turbocache,bentocache] [--system=./mine.mjs]
- *                                 [--repetitions=1000] [--peer-repetitions=100]
+ *                                 [--repetitions=1000] [--peer-repetitions=100] [--jobs=1]
  *
  * A name is that of a case, or the beginning of several. `--system` adds an adapter of your own, see README.md; without
  * `--systems` it is then compared with turbocache alone. Exit code 1: a row of turbocache, or of yours, does not hold.
@@ -36,6 +36,7 @@ const { values: flags, positionals } = parseArgs({
     system: { type: 'string', multiple: true, default: [] },
     repetitions: { type: 'string' },
     'peer-repetitions': { type: 'string' },
+    jobs: { type: 'string', default: '1' },
   },
 });
 const number = (name) => Number(flags[name] ?? (flags.quick ? QUICK : FULL)[name]);
@@ -55,34 +56,48 @@ if (chosen.length === 0) {
 const run = {
   machine: machine(),
   versions: installedVersions([...new Set(systems.flatMap(({ packages }) => packages))]),
-  stage: { quick: flags.quick, repetitions: number('repetitions'), peerRepetitions: number('peer-repetitions') },
+  stage: {
+    quick: flags.quick,
+    repetitions: number('repetitions'),
+    peerRepetitions: number('peer-repetitions'),
+    jobs: Number(flags.jobs),
+  },
   systems: systems.map(({ name }) => name),
   results: [],
 };
 printHead(run);
-for (const litmus of chosen) {
-  const { name, title, law, batch = 1 } = litmus;
-  const verdicts = {};
-  for (const system of systems) {
-    const isJudged = judged.has(system.name);
-    const repetitions = number(isJudged ? 'repetitions' : 'peer-repetitions');
-    const budget = isJudged ? Infinity : PEER_BUDGET;
-    verdicts[system.name] = await runCase({
-      litmus,
-      system,
-      rig: { startProxy, startRedis },
-      repetitions,
-      budget,
-      quick: flags.quick,
-    });
-  }
-  const result = { name, title, law, batch, verdicts };
-  run.results.push(result);
-  printCase(result, run);
-}
+// Cases mostly wait: several at a time, each in an arena of its own, change nothing but how long all of them take.
+const waiting = chosen.values();
+await Promise.all(
+  Array.from({ length: Number(flags.jobs) }, async () => {
+    for (const litmus of waiting) {
+      const result = await play(litmus);
+      run.results.push(result);
+      printCase(result, run);
+    }
+  }),
+);
+run.results.sort((one, other) => placeOf(one) - placeOf(other));
 printTotals(run);
 console.log(`\nEverything: ${writeResults(run)}`);
 const broken = run.results.some(({ verdicts }) =>
   Object.entries(verdicts).some(([name, { state }]) => judged.has(name) && !['held', 'not applicable'].includes(state)),
 );
 process.exit(broken ? 1 : 0);
+
+async function play(litmus) {
+  const { name, title, law, batch = 1 } = litmus;
+  const verdicts = {};
+  for (const system of systems) {
+    const isJudged = judged.has(system.name);
+    const repetitions = number(isJudged ? 'repetitions' : 'peer-repetitions');
+    const budget = isJudged ? Infinity : PEER_BUDGET;
+    const rig = { startProxy, startRedis };
+    verdicts[system.name] = await runCase({ litmus, system, rig, repetitions, budget, quick: flags.quick });
+  }
+  return { name, title, law, batch, verdicts };
+}
+
+function placeOf({ name }) {
+  return chosen.findIndex((litmus) => litmus.name === name);
+}
