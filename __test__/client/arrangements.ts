@@ -3,6 +3,7 @@ import { CacheManager, MemoryAdapter, type CacheManagerOptions, type TurboCacheE
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { freePort } from '../rig/port';
 import { startRedis, type RedisServer } from '../rig/redis';
+import { until } from '../rig/until';
 
 export type Arrange = (options?: CacheManagerOptions) => CacheManager;
 
@@ -11,6 +12,11 @@ export interface Arrangements {
   readonly all: readonly (readonly [string, Arrange])[];
   /** The same with a Redis that does not answer: calls go on without it. */
   readonly down: readonly (readonly [string, Arrange])[];
+  /**
+   * Resolves when nothing more is forgotten without a cause: while Redis does not answer, all that is held is dropped once, as soon as
+   * nothing has proved for too long that everything was heard.
+   */
+  settled(manager: CacheManager): Promise<void>;
   /** A manager that is closed behind the test, and whose errors fail it. */
   readonly make: (options: CacheManagerOptions) => CacheManager;
   /** The errors so far; those that a test takes do not fail it. */
@@ -27,6 +33,7 @@ export function arrangements(): Arrangements {
   let nobody: string;
   let namespaces = 0;
   const open: CacheManager[] = [];
+  const unheard = new Set<CacheManager>();
   const errors: TurboCacheError[] = [];
 
   beforeAll(async () => {
@@ -46,19 +53,32 @@ export function arrangements(): Arrangements {
       // That nobody answers is what the arrangement is about.
       if (error.code !== 'E_TURBOCACHE_REMOTE' || options.redis?.url !== nobody) errors.push(error);
     });
+    if (options.redis?.url === nobody) unheard.add(manager);
     open.push(manager);
     return manager;
   };
   const withRedis =
-    (url: () => string, fixed: CacheManagerOptions = {}, connectTimeout = 1_000): Arrange =>
-    (options) =>
-      make({ namespace: namespace(), redis: { url: url(), connectTimeout }, ...fixed, ...options });
+    // A Redis that answers is waited for: what a deadline costs is the subject of other tests.
+    (url: () => string, fixed: CacheManagerOptions = {}, connectTimeout = 10_000): Arrange =>
+      (options) =>
+        make({
+          namespace: namespace(),
+          redis: { url: url(), connectTimeout, commandTimeout: '10s' },
+          ...fixed,
+          ...options,
+        });
+  const settled = async (manager: CacheManager): Promise<void> => {
+    await manager.ready();
+    if (!unheard.has(manager)) return;
+    await until('it is not waited for any more', () => manager.stats().invalidations.drops > 0);
+  };
   const up = (): string => redis.url;
   const down = (): string => nobody;
 
   return {
     make,
     namespace,
+    settled,
     url: up,
     takeErrors: () => errors.splice(0),
     all: Object.entries<Arrange>({

@@ -4,14 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { arrangements, type Arrange } from './arrangements';
 import { heldLoader, turns } from './fixture';
 
-const { all, down, make, namespace, url, takeErrors } = arrangements();
+const { all, down, make, namespace, settled, url, takeErrors } = arrangements();
 const failing = (): Promise<never> => Promise.reject(new Error('origin down'));
 const never = (): Promise<never> => new Promise(() => undefined);
 
 /** A manager with an old value under `k`. */
 async function withStale(arrange: Arrange, options: CacheManagerOptions): Promise<CacheManager> {
   const manager = arrange({ grace: '1m', ...options });
-  await manager.ready();
+  await settled(manager);
   await manager.set('k', 'old');
   await manager.expire('k');
   return manager;
@@ -72,7 +72,7 @@ describe.each([...all, ...down])('with %s', (name, arrange) => {
 
   it('errorTtl: the same error, and one call of the loader', async () => {
     const manager = arrange({ errorTtl: '1m' });
-    await manager.ready();
+    await settled(manager);
     const error = new RangeError('origin down');
     let key = '';
     const attempts = async (): Promise<number> => {
@@ -90,7 +90,7 @@ describe.each([...all, ...down])('with %s', (name, arrange) => {
 
   it('fallback: in place of a first failure, and stored nowhere', async () => {
     const manager = arrange();
-    await manager.ready();
+    await settled(manager);
     expect(await manager.getOrSet<object>('k', failing, { fallback: { none: true } })).toEqual({ none: true });
     expect(await manager.get('k')).toBeUndefined();
     await turns();
@@ -99,7 +99,7 @@ describe.each([...all, ...down])('with %s', (name, arrange) => {
 
   it('loaderDeadline: a loader that hangs holds nobody for longer', async () => {
     const manager = arrange({ loaderDeadline: 20 });
-    await manager.ready();
+    await settled(manager);
     let aborted = false;
     const hanging = manager.getOrSet('k', ({ signal }) => {
       signal.addEventListener('abort', () => (aborted = true));
@@ -112,7 +112,7 @@ describe.each([...all, ...down])('with %s', (name, arrange) => {
 
   it('notModified: another life for the old value, with its tags', async () => {
     const manager = arrange({ grace: '1m' });
-    await manager.ready();
+    await settled(manager);
     await manager.set('k', { n: 1 }, { tags: ['t'] });
     await manager.expire('k');
     expect(await manager.get('k')).toBeUndefined();
@@ -130,7 +130,7 @@ describe.each([...all, ...down])('with %s', (name, arrange) => {
 
   it('ttls of null, of the value, of the tier', async () => {
     const manager = arrange({ nullTtl: 20_000, maxTtl: 40_000 });
-    await manager.ready();
+    await settled(manager);
     await manager.set('null', null);
     await manager.set('long', 1, { ttl: null });
     await manager.getOrSet('chosen', ({ setTtl }) => (setTtl(10_000), 1));
@@ -146,7 +146,7 @@ describe.each([...all, ...down])('with %s', (name, arrange) => {
 
   it('tags from the value', async () => {
     const manager = arrange();
-    await manager.ready();
+    await settled(manager);
     const tags = (user: { team: number }): string[] => [`team:${user.team}`];
     await manager.set('a', { team: 1 }, { tags });
     await manager.getOrSet('b', () => ({ team: 2 }), { tags });
@@ -160,8 +160,8 @@ describe('two engines on one Redis', () => {
   const pair = async (options: CacheManagerOptions): Promise<[CacheManager, CacheManager]> => {
     const shared = { namespace: namespace(), ...options };
     // Engines are shared by address: this is another one to the same data.
-    const a = make({ ...shared, redis: { url: url() } });
-    const b = make({ ...shared, redis: { url: `${url()}/0` } });
+    const a = make({ ...shared, redis: { url: url(), commandTimeout: '10s' } });
+    const b = make({ ...shared, redis: { url: `${url()}/0`, commandTimeout: '10s' } });
     await Promise.all([a.ready(), b.ready()]);
     return [a, b];
   };

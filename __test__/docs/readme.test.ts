@@ -133,15 +133,14 @@ describe('the permissions in docs/guides/redis.md', () => {
     const rules = markedBlock('docs/guides/redis.md', 'acl').code.trim().split(/\s+/);
     expect(await redis.cli(...rules)).toBe('OK');
     const url = redis.url.replace('redis://', 'redis://app:secret@');
-    const [writer, reader] = [0, 1].map(() => new CacheManager({ namespace: 'shop', version: 'acl', redis: { url } }));
+    // A busy machine may be late: an error shall be a refusal, and no deadline.
+    const patient = { url, connectTimeout: '10s', commandTimeout: '10s' } as const;
+    const [writer, reader] = [0, 1].map(() => new CacheManager({ namespace: 'shop', version: 'acl', redis: patient }));
     for (const manager of [writer!, reader!]) await manager.ready();
-    // A slow connection may have cost the first question its deadline.
-    const errors = () => [writer!, reader!].map((manager) => manager.stats().remote.errors);
-    const before = errors();
     await everythingWith(writer!);
     await writer!.set('seen', 1);
     expect(await reader!.get('seen')).toBe(1);
-    expect(errors()).toEqual(before);
+    expect([writer!, reader!].map((manager) => manager.stats().remote.errors)).toEqual([0, 0]);
     const denied = (await redis.cli('ACL', 'LOG')) as unknown[];
     expect(denied.map(String).filter((entry) => !entry.includes('client|setinfo'))).toEqual([]);
     await Promise.all([writer!.close(), reader!.close()]);
@@ -182,9 +181,9 @@ async function everythingWith(cache: CacheManager): Promise<void> {
   await cache.cache('users').clear();
   await cache.clear();
   await cache.getMany(['a', 'b']);
-  const lock = await cache.lock('job', { ttl: 100 });
+  const lock = await cache.lock('job', { ttl: '5s' });
   // Renewed a few times.
-  await new Promise((resolve) => setTimeout(resolve, 250));
+  await new Promise((resolve) => setTimeout(resolve, 4_000));
   expect(await lock.release()).toBe(true);
 }
 

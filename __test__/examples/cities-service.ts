@@ -132,8 +132,8 @@ export function citiesService(): void {
     await until('the health says so', async () => (await a.get('/health')).body.details.cache.state === 'degraded');
     expect(await a.get('/health')).toMatchObject({ status: 200 });
     expect((await a.get('/countries/SE')).body.country).toBe('SE');
-    const again = await a.get('/countries/SE');
-    expect(again).toMatchObject({ status: 200, statements: 0 });
+    // That nobody tells of changes any more costs what is held, once.
+    await until('memory serves', async () => (await a.get('/countries/SE')).statements === 0);
   });
 }
 

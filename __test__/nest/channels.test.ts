@@ -127,7 +127,8 @@ describe.each(Object.entries(CLIENTS))('%s', (_, connect) => {
     await users.set('user:1', 1);
     await cache.set('untouched', 1);
     await redis.restart();
-    await until('the gap has ended', () => events.stats().evicted === 1);
+    // A client that is closed once more while it connects has had two gaps.
+    await until('the gap has ended', () => events.stats().evicted >= 1);
     expect(await users.get('user:1')).toBeUndefined();
     expect(await cache.get('untouched')).toBe(1);
     await users.set('user:1', 1);

@@ -465,7 +465,7 @@ export function interceptorSuite(platform: string, create: Create): void {
       afterAll(() => redis.stop());
 
       it('tells the age by what the server says is left of its life', async () => {
-        const options = { redis: { url: redis.url } };
+        const options = { redis: { url: redis.url, commandTimeout: '10s' as const } };
         const one = await started(options);
         await one.app.get(CacheManager).ready();
         const first = await one.get('/page?age');

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { CacheManager, escapePattern, MemoryAdapter } from 'turbocache-js';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { startRedis, type RedisServer } from '../rig/redis';
-import { hearEachOther, Isolate, Process, until } from './elsewhere';
+import { hasHeardAll, hearEachOther, Isolate, Process, until } from './elsewhere';
 
 // Deletion by pattern over a real Redis, seen by other processes and by other threads.
 
@@ -37,6 +37,7 @@ it('drops what matches in Redis and in the hot tier of another process, and leav
       await nested.set(`p${key}`, key);
     }
   }, METACHARACTERS);
+  await hasHeardAll(b, a);
   await until('b holds them all', () =>
     b.run(async ({ manager }, keys) => {
       const all = keys.flatMap((key) => [`p${key}`, `q${key}`]);
@@ -51,7 +52,7 @@ it('drops what matches in Redis and in the hot tier of another process, and leav
   });
   expect(gone.count).toBe(METACHARACTERS.length);
   expect(gone.steps.at(-1)).toBe(METACHARACTERS.length);
-  await until('b has heard of it', () => b.run(({ manager }) => manager.peek('p*') === undefined));
+  await hasHeardAll(b, a);
   const left = await b.run(
     async ({ manager }, keys) => ({
       matching: keys.map((key) => manager.peek(`p${key}`)).filter((value) => value !== undefined),

@@ -1,4 +1,5 @@
 /** A manager in another process or in a worker thread, and functions that run there, beside it. */
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { deserialize, serialize } from 'node:v8';
 import { Worker } from 'node:worker_threads';
@@ -173,4 +174,23 @@ export async function hears(manager: CacheManager, speaker: Process, options: Ca
     await speaker.run(speak, options);
     return manager.stats().invalidations.received > 0;
   });
+}
+
+/**
+ * Resolves when `listener` has heard everything that `speaker` has said up to now: messages of the bus come in their order, and what
+ * Redis itself tells comes before its next reply. Both hear each other already.
+ */
+export async function hasHeardAll(listener: Process, speaker: Process): Promise<void> {
+  const last = randomUUID();
+  const holds = ({ manager }: Scope, last: string): boolean => manager.peek(last) !== undefined;
+  await until('the listener holds something', () =>
+    listener.run(async ({ manager }, last) => {
+      await manager.set(last, 1, { tags: [last] });
+      return manager.peek(last) !== undefined;
+    }, last),
+  );
+  // No key of Redis is changed under that name: only the bus can tell of it.
+  await speaker.run(({ manager }, last) => manager.invalidateTags([last]), last);
+  await until('the last message is heard', async () => !(await listener.run(holds, last)));
+  await listener.run(({ manager }) => manager.has('a round trip behind all of it'));
 }

@@ -106,7 +106,7 @@ describe('a process', () => {
     const namespace = randomUUID();
     const writing = runSource(`
       import { CacheManager } from ${JSON.stringify(entry)};
-      const manager = new CacheManager({ namespace: ${JSON.stringify(namespace)}, redis: { url: ${JSON.stringify(redis.url)} } });
+      const manager = new CacheManager({ namespace: ${JSON.stringify(namespace)}, redis: { url: ${JSON.stringify(redis.url)}, connectTimeout: '10s', commandTimeout: '10s' } });
       for (let index = 0; index < 100; index++) void manager.set('k' + index, index);`, { type: 'module' }); // prettier-ignore
     expect(await writing.exit()).toEqual({ code: 0, signal: null, stderr: '' });
     const written = await redis.cli('KEYS', `tc:{${namespace}:*:v`);
@@ -117,7 +117,7 @@ describe('a process', () => {
     const namespace = randomUUID();
     const closing = runSource(`
       import { CacheManager } from ${JSON.stringify(entry)};
-      const manager = new CacheManager({ namespace: ${JSON.stringify(namespace)}, redis: { url: ${JSON.stringify(redis.url)} } });
+      const manager = new CacheManager({ namespace: ${JSON.stringify(namespace)}, redis: { url: ${JSON.stringify(redis.url)}, connectTimeout: '10s', commandTimeout: '10s' } });
       await manager.ready();
       let finish;
       const loaded = manager.getOrSet('k', () => new Promise((resolve) => (finish = resolve)));

@@ -156,16 +156,21 @@ async fn a_dead_master_is_replaced_by_its_replica_while_the_others_go_on() {
     }
     cluster.nodes[killed].kill();
     let begin = Instant::now();
+    let mut others_go_on = false;
     eventually("it is told", async || {
-        assert_eq!(soon(b.get::<usize>(&keys[state])).await.unwrap(), Some(state));
+        // A miss, while it is not known whether the node that is gone has taken changes with it.
+        let there = soon(b.get::<usize>(&keys[state])).await.unwrap();
+        assert!(there.is_none_or(|there| there == state), "{there:?}");
+        others_go_on |= there.is_some();
         soon(a.get_or_load(&keys[killed], || async { Ok::<_, Infallible>(killed) }))
             .await
             .unwrap();
         soon(a.set("probe", &1)).await.unwrap();
         soon(a.set(&keys[killed], &killed)).await.unwrap();
-        !a.engine().warnings().is_empty() || begin.elapsed() > FAILOVER
+        others_go_on && !a.engine().warnings().is_empty() || begin.elapsed() > FAILOVER
     })
     .await;
+    assert!(others_go_on);
     assert_eq!(a.engine().remote_state(), RemoteState::Up, "two of three nodes answer");
     eventually("the replica is used", async || {
         soon(a.set(&keys[killed], &10)).await.unwrap();
@@ -192,8 +197,12 @@ async fn a_dead_master_is_replaced_by_its_replica_while_the_others_go_on() {
     hearing(&a).await;
     hearing(&b).await;
     cluster.nodes[state].thaw();
-    a.set("after", &1).await.unwrap();
-    assert_eq!(b.get::<u8>("after").await.unwrap(), Some(1));
+    // It takes itself for the master until the others tell it, and loses what it is given meanwhile.
+    eventually("the one that goes on again is not taken for the master", async || {
+        soon(a.set("after", &1)).await.unwrap();
+        soon(b.get::<u8>("after")).await.unwrap() == Some(1)
+    })
+    .await;
     a.delete("after").await.unwrap();
     eventually("B is told", async || b.peek::<u8>("after").is_none()).await;
 }
