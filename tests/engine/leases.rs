@@ -400,9 +400,10 @@ async fn messages_of_a_freed_a_filled_and_a_changed_key_make_waiters_ask_again()
     ];
     let mut said = 0;
     for kind in kinds {
-        const ROUNDS: u32 = 20;
-        let begin = std::time::Instant::now();
+        const ROUNDS: usize = 20;
+        let mut waited = Vec::new();
         for _ in 0..ROUNDS {
+            let begin = std::time::Instant::now();
             let before = asked.load(Ordering::SeqCst);
             let frame = Frame {
                 sender: 1,
@@ -417,12 +418,13 @@ async fn messages_of_a_freed_a_filled_and_a_changed_key_make_waiters_ask_again()
             said += 1;
             world.bus.say(&Heard::Message(frame.encode()));
             eventually("it asks", async || asked.load(Ordering::SeqCst) > before).await;
+            waited.push(begin.elapsed());
         }
-        // Polls are at least 50 ms apart by now.
-        let took = begin.elapsed();
+        // Polls are at least 50 ms apart by now. A busy machine may be late now and then.
+        waited.sort();
         assert!(
-            took < ROUNDS * Duration::from_millis(50),
-            "{took:?}: it polls, and does not hear"
+            waited[ROUNDS / 2] < Duration::from_millis(30),
+            "{waited:?}: it polls, and does not hear"
         );
     }
 }

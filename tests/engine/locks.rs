@@ -162,13 +162,14 @@ async fn a_lock_that_is_granted_to_one_who_has_gone_is_given_back() {
 async fn a_lock_is_kept_for_as_long_as_its_holder_lives_and_ends_with_him() {
     let server = RedisServer::start();
     let (a, b) = (over(&server), over(&server));
+    // Renewed three times in it: who stands still for two thirds of it loses the lock, and rightly.
     let short = LockOptions {
-        ttl: Duration::from_millis(200),
+        ttl: Duration::from_millis(1_000),
         wait: None,
     };
     let held = soon(a.lock("k", &short)).await.unwrap();
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_millis(600) {
+    while begin.elapsed() < Duration::from_millis(2_200) {
         assert!(!is_free(&b, "k").await);
     }
     assert!(!held.is_lost());
@@ -263,8 +264,8 @@ async fn a_lock_given_back_is_told_to_those_who_wait_elsewhere() {
         );
         Some(reply)
     });
-    const ROUNDS: u32 = 20;
-    let mut waited = Duration::ZERO;
+    const ROUNDS: usize = 20;
+    let mut waited = Vec::new();
     for _ in 0..ROUNDS {
         let held = take(&a, "k").await;
         let before = asked.load(Ordering::SeqCst);
@@ -279,11 +280,12 @@ async fn a_lock_given_back_is_told_to_those_who_wait_elsewhere() {
         let begin = Instant::now();
         held.release().await;
         let got = soon(wanted).await.unwrap();
-        waited += begin.elapsed();
+        waited.push(begin.elapsed());
         got.release().await;
     }
-    // Polls are 50 to 100 ms apart by then: who does not hear waits half of that.
-    assert!(waited < ROUNDS * Duration::from_millis(30), "{waited:?}");
+    // Polls are 50 to 100 ms apart by then: who does not hear waits half of that. A busy machine may be late now and then.
+    waited.sort();
+    assert!(waited[ROUNDS / 2] < Duration::from_millis(20), "{waited:?}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A master that Sentinels watch: found, lost, found again elsewhere.
 
-use crate::rig::{Reply, SentinelTrio, eventually, hearing, soon};
-use std::time::{Duration, Instant};
+use crate::rig::{Reply, SentinelTrio, TimeAwake, eventually, hearing, soon};
+use std::time::Duration;
 use tokio::sync::Mutex;
 use turbocache::Cache;
 
@@ -29,7 +29,7 @@ async fn a_killed_master_is_followed_to_the_replica_that_was_promoted() {
     let (a, b) = (join(&trio).await, join(&trio).await);
     a.set("before", &1).await.unwrap();
     assert_eq!(b.get::<u8>("before").await.unwrap(), Some(1));
-    let begin = Instant::now();
+    let begin = TimeAwake::start();
     trio.servers[0].kill();
     eventually("the new master is used", async || {
         soon(a.set("after", &2)).await.unwrap();
@@ -52,9 +52,9 @@ async fn a_master_that_is_frozen_is_left_for_the_replica_that_was_promoted() {
     cache.set("before", &1).await.unwrap();
     let master = &trio.servers[0];
     master.freeze();
-    let begin = Instant::now();
+    let begin = TimeAwake::start();
     eventually("the new master has what is written", async || {
-        let asked = Instant::now();
+        let asked = TimeAwake::start();
         soon(cache.set("after", &2)).await.unwrap();
         soon(cache.get::<u8>("before")).await.unwrap();
         assert!(

@@ -129,7 +129,11 @@ describe.each(Object.keys(LIBRARIES) as (keyof typeof LIBRARIES)[])('%s', (name)
   });
 
   it('a process that dies after its commit leaves a row, and another process makes its evictions', async () => {
-    const { cache, transactions } = await service(name, { grace: 0 }, { redis: { url: redis.url } });
+    const { cache, transactions } = await service(
+      name,
+      { grace: 0 },
+      { redis: { url: redis.url, commandTimeout: '10s' } },
+    );
     await cache.ready();
     await cache.set('account:1', 100);
     await cache.set('page', 1, { tags: ['accounts'] });

