@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FrameSplitter, wordsOf } from './rig/frames';
+import { freePort } from './rig/port';
 import { commands, mentions, startProxy, type FaultProxy } from './rig/proxy';
 import { runSource } from './rig/processes';
 import { startRedis, type RedisServer } from './rig/redis';
 import { RespConnection } from './rig/resp';
+import { startTimeAwake } from './rig/time-awake';
 
 // The rig is what other tests stand on: each fault must really happen.
 
@@ -288,6 +292,29 @@ describe('messages of RESP', () => {
 
   it('of another protocol are refused', () => {
     expect(() => new FrameSplitter().push(Buffer.from('GET / HTTP/1.1\r\n'))).toThrow('no RESP');
+  });
+});
+
+describe('time awake', () => {
+  it('goes on while the process runs, and hardly while it is kept from running', async () => {
+    const running = startTimeAwake();
+    await after(50);
+    expect(running.stop()).toBeGreaterThan(15);
+    const blocked = startTimeAwake();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    expect(blocked.stop()).toBeLessThanOrEqual(20);
+  });
+});
+
+describe('a port', () => {
+  it('is not given twice, and is free', async () => {
+    const ports = await Promise.all(Array.from({ length: 20 }, freePort));
+    expect(new Set(ports).size).toBe(20);
+    for (const port of ports) {
+      const server = createServer().listen(port, '127.0.0.1');
+      await once(server, 'listening');
+      server.close();
+    }
   });
 });
 
