@@ -8,7 +8,7 @@ import {
   TurboCacheTransactions,
   TurboCacheTransactionsModule,
 } from 'turbocache-js/transactions';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { start, stop } from '../../nest/fixture';
 import { runFile } from '../../rig/processes';
 import { type RedisServer, startRedis } from '../../rig/redis';
@@ -41,6 +41,14 @@ afterEach(async () => {
   }
 });
 
+const looks = vi.spyOn(TurboCacheTransactions.prototype, 'relay');
+/** Resolves when the look at boot is over: what is written down from now on is there for who asks next. */
+async function hasLooked(transactions: TurboCacheTransactions): Promise<void> {
+  const first = (): number => looks.mock.contexts.indexOf(transactions);
+  await until('it looks', () => first() >= 0);
+  await Promise.allSettled([looks.mock.results[first()]!.value]);
+}
+
 interface Service {
   readonly library: Library;
   readonly cache: CacheManager;
@@ -70,6 +78,7 @@ async function service(
     throw error;
   });
   started.set(app, library);
+  if (journal !== false) await hasLooked(app.get(TurboCacheTransactions));
   const end = async () => {
     started.delete(app);
     await stop(app);
