@@ -36,10 +36,16 @@ const { values: flags, positionals } = parseArgs({
     system: { type: 'string', multiple: true, default: [] },
     repetitions: { type: 'string' },
     'peer-repetitions': { type: 'string' },
-    jobs: { type: 'string', default: '1' },
+    jobs: { type: 'string' },
   },
 });
-const number = (name) => Number(flags[name] ?? (flags.quick ? QUICK : FULL)[name]);
+const DEFAULTS = { ...(flags.quick ? QUICK : FULL), jobs: 1 };
+const [repetitions, peerRepetitions, jobs] = ['repetitions', 'peer-repetitions', 'jobs'].map((name) => {
+  const value = Number(flags[name] ?? DEFAULTS[name]);
+  if (Number.isInteger(value) && value > 0) return value;
+  console.error(`--${name} is ${flags[name]}: expected a whole number above 0`);
+  process.exit(2);
+});
 const own = flags.system.map((file) => pathToFileURL(path.resolve(file)).href);
 const built = flags.systems?.split(',') ?? (own.length > 0 ? [OWN] : SYSTEMS);
 const systems = await Promise.all([...built, ...own].map(loadSystem));
@@ -56,12 +62,7 @@ if (chosen.length === 0) {
 const run = {
   machine: machine(),
   versions: installedVersions([...new Set(systems.flatMap(({ packages }) => packages))]),
-  stage: {
-    quick: flags.quick,
-    repetitions: number('repetitions'),
-    peerRepetitions: number('peer-repetitions'),
-    jobs: Number(flags.jobs),
-  },
+  stage: { quick: flags.quick, repetitions, peerRepetitions, jobs },
   systems: systems.map(({ name }) => name),
   results: [],
 };
@@ -69,7 +70,7 @@ printHead(run);
 // Cases mostly wait: several at a time, each in an arena of its own, change nothing but how long all of them take.
 const waiting = chosen.values();
 await Promise.all(
-  Array.from({ length: Number(flags.jobs) }, async () => {
+  Array.from({ length: jobs }, async () => {
     for (const litmus of waiting) {
       const result = await play(litmus);
       run.results.push(result);
@@ -90,10 +91,16 @@ async function play(litmus) {
   const verdicts = {};
   for (const system of systems) {
     const isJudged = judged.has(system.name);
-    const repetitions = number(isJudged ? 'repetitions' : 'peer-repetitions');
     const budget = isJudged ? Infinity : PEER_BUDGET;
     const rig = { startProxy, startRedis };
-    verdicts[system.name] = await runCase({ litmus, system, rig, repetitions, budget, quick: flags.quick });
+    verdicts[system.name] = await runCase({
+      litmus,
+      system,
+      rig,
+      repetitions: isJudged ? repetitions : peerRepetitions,
+      budget,
+      quick: flags.quick,
+    });
   }
   return { name, title, law, batch, verdicts };
 }
