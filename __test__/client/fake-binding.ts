@@ -526,7 +526,6 @@ export class FakeEngine implements NativeBinding {
     const lease = this.leases.get(this.id(namespaceId, key));
     const good =
       !this.refuse(request) &&
-      this.opened?.memory !== null &&
       lease?.id === request.lease &&
       lease.generation === this.generation(namespaceId, key) &&
       lease.namespaceGeneration === Atomics.load(this.mirror, 1 + namespaceId) &&

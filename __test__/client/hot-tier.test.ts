@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { HotSpace, HotTier, NEVER } from '../../node/client/hot-tier';
+import { HotSpace, HotTier, NEVER, type HotEntry } from '../../node/client/hot-tier';
 import { KeptValue } from '../../node/client/kept-value';
 import { makeManager, turns } from './fixture';
 
@@ -8,24 +8,23 @@ const NAMESPACE = 1;
 const SLOT = 2;
 const TAG = 3;
 
-function makeTier(limits = { maxEntries: 3, maxBytes: 1_000 }) {
+function makeTier(limits = { maxEntries: 3, maxBytes: 1_000 }, onTrial = 0) {
   const mirror = new Int32Array(new SharedArrayBuffer(64));
-  const tier = new HotTier(mirror, CLOCK, limits);
+  const tier = new HotTier(mirror, CLOCK, limits, onTrial);
   const space = new HotSpace(NAMESPACE);
-  const put = (key: string, { freshFor = 100, bytes = 10, tagPairs = null as Int32Array | null } = {}): void => {
+  const entryOf = (
+    key: string,
+    { freshFor = 100, bytes = 10, tagPairs = null as Int32Array | null } = {},
+  ): HotEntry => {
     const captured = { slot: SLOT, generation: mirror[SLOT]!, namespaceGeneration: mirror[NAMESPACE]!, tagPairs };
     const kept = KeptValue.of(key, 'copy', true, bytes)!;
-    tier.put(space, key, {
-      kept,
-      captured,
-      freshUntil: (mirror[CLOCK]! + freshFor) | 0,
-      ttl: freshFor,
-      loadTime: 0,
-      bytes,
-    });
+    return { kept, captured, freshUntil: (mirror[CLOCK]! + freshFor) | 0, ttl: freshFor, loadTime: 0, bytes };
   };
+  const put = (key: string, about?: Parameters<typeof entryOf>[1]): void => tier.put(space, key, entryOf(key, about));
+  const load = (key: string, about?: Parameters<typeof entryOf>[1]): void =>
+    tier.putLoaded(space, key, entryOf(key, about));
   const has = (key: string): boolean => tier.find(space, key) !== undefined;
-  return { mirror, tier, space, put, has, keys: () => [...space.nodes.keys()].sort() };
+  return { mirror, tier, space, put, load, has, keys: () => [...space.nodes.keys()].sort() };
 }
 
 describe('an entry of the hot tier', () => {
@@ -107,13 +106,14 @@ describe('a full hot tier', () => {
   });
 
   it('counts right through any mixture of writes, reads and removals', () => {
-    const { tier, put, has, space } = makeTier({ maxEntries: 7, maxBytes: 100 });
+    const { tier, put, load, has, space } = makeTier({ maxEntries: 7, maxBytes: 100 }, 3);
     let seed = 1;
     const random = (below: number): number => (seed = (seed * 48_271) % 2_147_483_647) % below;
     for (let step = 0; step < 20_000; step++) {
       const key = `k${random(20)}`;
-      const action = random(3);
+      const action = random(4);
       if (action === 0) put(key, { bytes: random(40) });
+      else if (action === 3) load(key, { bytes: random(40) });
       else if (action === 1) has(key);
       else tier.remove(space, key);
       expect(tier.entries).toBe(space.nodes.size);
@@ -123,6 +123,55 @@ describe('a full hot tier', () => {
     tier.close();
     put('k');
     expect(tier.entries).toBe(0);
+  });
+});
+
+describe('what a loader has just brought', () => {
+  it('stays if it was read again before so many others came, and goes otherwise', () => {
+    const { tier, put, load, has, keys } = makeTier({ maxEntries: 10, maxBytes: 1_000 }, 2);
+    put('read from L1');
+    for (const key of ['a', 'b', 'c']) load(key);
+    expect(keys()).toEqual(['b', 'c', 'read from L1']);
+    has('b');
+    for (const key of ['d', 'e', 'f', 'g']) load(key);
+    expect(keys()).toEqual(['b', 'f', 'g', 'read from L1']);
+    expect([tier.entries, tier.bytes, tier.evictions]).toEqual([4, 40, 4]);
+  });
+
+  it('is checked, swept and dropped like any other', () => {
+    const { mirror, tier, load, has, keys } = makeTier({ maxEntries: 10, maxBytes: 1_000 }, 2);
+    load('old');
+    Atomics.add(mirror, SLOT, 1);
+    load('new');
+    expect(has('old')).toBe(false);
+    load('short', { freshFor: 10 });
+    mirror[CLOCK] = 10;
+    tier.sweep();
+    expect(keys()).toEqual(['new']);
+    tier.close();
+    expect(tier.entries).toBe(0);
+  });
+
+  it('makes room when there is nothing else to drop', () => {
+    const { tier, load, keys } = makeTier({ maxEntries: 10, maxBytes: 50 }, 5);
+    for (const key of ['a', 'b', 'c']) load(key, { bytes: 20 });
+    expect(keys()).toEqual(['b', 'c']);
+    expect(tier.bytes).toBe(40);
+  });
+
+  it('is still in L1 when it has gone, and comes back with the first read', async () => {
+    const { manager, engine } = makeManager();
+    for (let n = 0; n < 1_000; n++) await manager.getOrSet(`k${n}`, () => ({ n }));
+    expect(manager.stats().hot.entries).toBeLessThan(200);
+    const { reads } = engine;
+    expect([manager.peek('k0'), manager.peek('k0'), manager.peek('k0')]).toEqual([{ n: 0 }, { n: 0 }, { n: 0 }]);
+    expect(engine.reads).toBe(reads + 1);
+  });
+
+  it('stays without an L1, as long as there is room', async () => {
+    const { manager } = makeManager({ memory: false });
+    for (let n = 0; n < 1_000; n++) await manager.getOrSet(`k${n}`, () => ({ n }));
+    expect(manager.stats().hot.entries).toBeGreaterThan(990);
   });
 });
 

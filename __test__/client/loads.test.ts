@@ -25,7 +25,7 @@ describe('one load', () => {
   });
 
   it('can be joined until its value is stored', async () => {
-    const { manager, engine } = makeManager({ memory: false });
+    const { manager, engine } = makeManager({ memory: false, hot: false });
     engine.hold = ({ op }) => op === Op.Fill;
     expect(await manager.getOrSet('k', () => 1)).toBe(1);
     expect(await manager.getOrSet('k', () => 2)).toBe(1);

@@ -5,6 +5,7 @@ import { copyAny, copyJson } from '../../node/client/copy';
 import { planCopy } from '../../node/client/copy-plan';
 import { deepFreeze, traitsOf } from '../../node/client/freeze';
 import { KeptValue } from '../../node/client/kept-value';
+import { JsonCodec } from '../../node/client/serializer-json';
 import { heldLoader, makeManager, turns } from './fixture';
 import { deserialize, serialize } from 'node:v8';
 
@@ -25,14 +26,30 @@ describe('copies', () => {
         expect(copy).toStrictEqual(value);
         expect(JSON.stringify(copy)).toBe(JSON.stringify(value));
         expectNothingShared(value, copy);
-        const kept = KeptValue.of(value, 'copy', true, 0)!;
-        for (let time = 0; time < 4; time++) {
-          const taken = kept.take();
-          expect(taken).toStrictEqual(value);
-          expectNothingShared(value, taken);
+        const isObject = typeof value === 'object' && value !== null;
+        const ofText = isObject ? [KeptValue.ofText(text, new JsonCodec())] : [];
+        for (const kept of [KeptValue.of(value, 'copy', true, 0)!, ...ofText]) {
+          const all = [value];
+          for (let time = 0; time < 5; time++) {
+            const taken = kept.take();
+            expect(taken).toStrictEqual(value);
+            for (const other of all) expectNothingShared(other, taken);
+            all.push(taken);
+          }
         }
       }),
     );
+  });
+
+  it('of a text are right however deep it is', () => {
+    const text = `${'['.repeat(20_000)}1${']'.repeat(20_000)}`;
+    const kept = KeptValue.ofText(text, new JsonCodec());
+    const taken = [kept.take(), kept.take(), kept.take()];
+    expect(new Set(taken).size).toBe(3);
+    for (let value of taken) {
+      for (let level = 0; level < 20_000; level++) value = (value as unknown[])[0];
+      expect(value).toBe(1);
+    }
   });
 
   it('by plan are made for regular values, and irregular or wide ones are looked through again', () => {

@@ -60,7 +60,7 @@ class Filling implements Waiting {
     if (stored && outcome instanceof KeptValue && answer.word(Word.Slot) >= 0) {
       const captured = { ...this.captured, tagPairs: answer.tagPairs() };
       const ttl = Math.min(this.value.memoryTtl, NEVER);
-      space.tiers.hot.put(space.hot, key, { kept: outcome, captured, freshUntil, ttl, loadTime, bytes });
+      space.tiers.hot.putLoaded(space.hot, key, { kept: outcome, captured, freshUntil, ttl, loadTime, bytes });
     }
     if (answer.status === Status.Error && errorCodeOf(answer) === 'E_TURBOCACHE_REMOTE')
       space.tiers.watch?.failed(answer.value().toString());

@@ -8,7 +8,12 @@
  * What goes when it is full: SIEVE (Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024). One list, newest first, for all
  * namespaces of a manager; a hit only sets a bit; a hand walks from the oldest to the newest, spares each entry with the
  * bit once, and drops the first without it.
+ *
+ * What a loader has just brought is on trial, in a short list of its own, as in S3-FIFO (Yang et al., SOSP 2023): most of it
+ * is never read again, and what goes soon is not carried on by the garbage collector, which costs more than the rest of a
+ * miss. What was read while it was on trial stays. What was not is still in L1.
  */
+import { HotList } from './hot-list';
 import type { KeptValue } from './kept-value';
 
 /** Times in the engine's words are capped here; it also means "never". */
@@ -53,6 +58,7 @@ export class HotSpace {
 export class HotNode {
   /** SIEVE's bit. */
   visited = false;
+  list!: HotList;
   newer: HotNode | null = null;
   older: HotNode | null = null;
 
@@ -89,15 +95,16 @@ export class HotTier {
   evictions = 0;
   entries = 0;
   bytes = 0;
-  private newest: HotNode | null = null;
-  private oldest: HotNode | null = null;
-  private hand: HotNode | null = null;
+  private readonly main = new HotList();
+  private readonly trial = new HotList();
 
   /** Limits of zero make a tier that holds nothing. */
   constructor(
     private readonly mirror: Int32Array,
     private readonly clock: number,
     private limits: HotLimits,
+    /** Entries that may be on trial; 0 without an L1 that has them, too. */
+    private readonly onTrial = 0,
   ) {}
 
   /** The engine's clock: milliseconds, wrapping at 32 bits. */
@@ -129,21 +136,15 @@ export class HotTier {
     return node;
   }
 
-  put(space: HotSpace, key: string, entry: HotEntry): HotNode | undefined {
-    this.remove(space, key);
-    const { maxEntries, maxBytes } = this.limits;
-    if (entry.captured.slot < 0 || maxEntries === 0 || entry.bytes > maxBytes) return undefined;
-    while (this.entries >= maxEntries || this.bytes + entry.bytes > maxBytes) this.evict();
+  put(space: HotSpace, key: string, entry: HotEntry): void {
+    this.add(space, key, entry, this.main);
+  }
 
-    const node = new HotNode(space, key, entry);
-    node.older = this.newest;
-    if (this.newest !== null) this.newest.newer = node;
-    this.newest = node;
-    this.oldest ??= node;
-    space.nodes.set(key, node);
-    this.entries++;
-    this.bytes += node.bytes;
-    return node;
+  /** The same for what a loader has just brought. */
+  putLoaded(space: HotSpace, key: string, entry: HotEntry): void {
+    if (this.onTrial === 0) return this.put(space, key, entry);
+    this.add(space, key, entry, this.trial);
+    if (this.trial.size > this.onTrial) this.endTrial(this.trial.oldest!);
   }
 
   remove(space: HotSpace, key: string): void {
@@ -163,7 +164,7 @@ export class HotTier {
   /** Drops everything and keeps nothing from now on. */
   close(): void {
     this.limits = { maxEntries: 0, maxBytes: 0 };
-    while (this.newest !== null) this.drop(this.newest);
+    for (const list of [this.main, this.trial]) while (list.newest !== null) this.drop(list.newest);
   }
 
   /**
@@ -171,10 +172,12 @@ export class HotTier {
    * meantime would look fresh again after 24, so this must run more often than that.
    */
   sweep(): void {
-    for (let node = this.oldest; node !== null;) {
-      const next: HotNode | null = node.newer;
-      if (!this.isCurrent(node)) this.drop(node);
-      node = next;
+    for (const list of [this.main, this.trial]) {
+      for (let node = list.oldest; node !== null;) {
+        const next: HotNode | null = node.newer;
+        if (!this.isCurrent(node)) this.drop(node);
+        node = next;
+      }
     }
   }
 
@@ -193,26 +196,39 @@ export class HotTier {
     );
   }
 
+  private add(space: HotSpace, key: string, entry: HotEntry, list: HotList): void {
+    this.remove(space, key);
+    const { maxEntries, maxBytes } = this.limits;
+    if (entry.captured.slot < 0 || maxEntries === 0 || entry.bytes > maxBytes) return;
+    while (this.entries >= maxEntries || this.bytes + entry.bytes > maxBytes) this.evict();
+
+    const node = new HotNode(space, key, entry);
+    list.add(node);
+    space.nodes.set(key, node);
+    this.entries++;
+    this.bytes += node.bytes;
+  }
+
   private evict(): void {
-    let node = this.hand ?? this.oldest;
-    while (node !== null && node.visited) {
-      node.visited = false;
-      node = node.newer ?? this.oldest;
-    }
+    const node = this.main.victim() ?? this.trial.oldest;
     if (node === null) return;
-    // Leaves the hand on the next newer entry; `drop` moves it there.
-    this.hand = node;
     this.drop(node);
     this.evictions++;
   }
 
+  private endTrial(node: HotNode): void {
+    if (node.visited) {
+      node.visited = false;
+      this.trial.remove(node);
+      this.main.add(node);
+    } else {
+      this.drop(node);
+      this.evictions++;
+    }
+  }
+
   private drop(node: HotNode): void {
-    if (this.hand === node) this.hand = node.newer;
-    if (node.newer === null) this.newest = node.older;
-    else node.newer.older = node.older;
-    if (node.older === null) this.oldest = node.newer;
-    else node.older.newer = node.newer;
-    node.newer = node.older = null;
+    node.list.remove(node);
     node.space.nodes.delete(node.key);
     this.entries--;
     this.bytes -= node.bytes;

@@ -78,7 +78,7 @@ export class Space {
     const bytes = Buffer.from(answer.value());
 
     try {
-      const outcome = this.receiveOwn(key, this.codec.isJson ? bytes.toString() : bytes);
+      const outcome = this.decodedForMany(key, this.codec.isJson ? bytes.toString() : bytes);
       if (isFresh && outcome instanceof KeptValue) {
         this.tiers.hot.put(this.hot, key, { kept: outcome, captured, freshUntil, ...ages, bytes: bytes.length });
       }
@@ -92,12 +92,8 @@ export class Space {
 
   /** What a value has become by being stored, for any number of callers. Throws a `SerializationError`. */
   receiveOwn(key: string, encoded: Encoded): Outcome {
-    const value = decodeOwn(this.codec, key, encoded);
-    if (value === undefined) throw undecodable(this.codec, key);
-    return (
-      KeptValue.of(value, this.reads, this.codec.isJson, byteLength(encoded)) ??
-      decodedOutcome(this.codec, key, encoded)
-    );
+    const isPlain = this.reads === 'copy' && this.codec.isJson && typeof encoded === 'string' && isContainer(encoded);
+    return isPlain ? KeptValue.ofText(encoded, this.codec) : this.decodedForMany(key, encoded);
   }
 
   /** `undefined` for damaged bytes. */
@@ -120,6 +116,21 @@ export class Space {
     this.refreshes.set(key, freshUntil);
     return true;
   }
+
+  private decodedForMany(key: string, encoded: Encoded): Outcome {
+    const value = decodeOwn(this.codec, key, encoded);
+    if (value === undefined) throw undecodable(this.codec, key);
+    return (
+      KeptValue.of(value, this.reads, this.codec.isJson, byteLength(encoded)) ??
+      decodedOutcome(this.codec, key, encoded)
+    );
+  }
+}
+
+/** Whether a JSON text is that of an object or an array. */
+function isContainer(text: string): boolean {
+  const first = text.charCodeAt(0);
+  return first === 0x7b || first === 0x5b;
 }
 
 export function capturedIn(answer: Answer): Captured {

@@ -12,6 +12,8 @@ import { closedError, Session } from './session';
 
 /** `close` waits no longer than this for loaders and for the engine's last writes, each. */
 const CLOSE_LIMIT_MS = 5_000;
+/** Loaded values that wait in the hot tier for their second reader: far fewer than are loaded between two garbage collections. */
+const MOST_ON_TRIAL = 64;
 
 export class Tiers {
   readonly session: Session;
@@ -55,7 +57,9 @@ export class Tiers {
       idle: () => this.noticeIdle(),
       sweep: () => this.hot.sweep(),
     });
-    this.hot = new HotTier(this.session.mirror, this.session.clock, options.hot ?? { maxEntries: 0, maxBytes: 0 });
+    const hotLimits = options.hot ?? { maxEntries: 0, maxBytes: 0 };
+    const onTrial = this.hasMemory ? Math.min(MOST_ON_TRIAL, hotLimits.maxEntries >> 3) : 0;
+    this.hot = new HotTier(this.session.mirror, this.session.clock, hotLimits, onTrial);
     this.watch = this.hasRemote ? new RemoteWatch(() => this.session.stats().remote, reports) : undefined;
   }
 
