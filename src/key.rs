@@ -108,27 +108,37 @@ impl RemoteKey {
 
     /// Name of the value: `tc:{<path>:<key>}:v`.
     pub fn value_name(&self) -> String {
-        format!("tc:{{{}}}:v", self.full)
+        self.name('v')
     }
 
     /// Name of the lease: `tc:{<path>:<key>}:l`.
     pub fn lease_name(&self) -> String {
-        format!("tc:{{{}}}:l", self.full)
+        self.name('l')
     }
 
     /// Name of a lock: `tc:{<path>:<key>}:k`.
     pub fn lock_name(&self) -> String {
-        format!("tc:{{{}}}:k", self.full)
+        self.name('k')
     }
 
     /// Name of the last fencing token of a lock: `tc:{<path>:<key>}:f`.
     pub fn fence_name(&self) -> String {
-        format!("tc:{{{}}}:f", self.full)
+        self.name('f')
     }
 
     /// Name under which a new value stands while a transaction writes it: `tc:{<path>:<key>}:n`.
     pub fn aside_name(&self) -> String {
-        format!("tc:{{{}}}:n", self.full)
+        self.name('n')
+    }
+
+    /// Put together by hand: a batch makes hundreds of names, and formatting one costs as much as hashing it.
+    fn name(&self, kind: char) -> String {
+        let mut name = String::with_capacity(self.full.len() + 7);
+        name.push_str("tc:{");
+        name.push_str(&self.full);
+        name.push_str("}:");
+        name.push(kind);
+        name
     }
 
     /// XXH3-128 of the full key: what an envelope must carry to be believed.

@@ -1,7 +1,8 @@
 //! The bytes of an encoded value, shared by whoever holds it.
 
+use bytes::Bytes;
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use triomphe::ThinArc;
 
 /// One allocation: three words for whoever stores it, and bytes. A memory tier keeps an entry and its key in one.
@@ -39,6 +40,27 @@ impl Deref for Payload {
 
     fn deref(&self) -> &[u8] {
         &self.record.slice[self.start..]
+    }
+}
+
+/// The bytes of an encoded value for a reader who keeps nothing: held by the cache, or where they lie among what a store has
+/// answered.
+#[derive(Debug)]
+pub enum Fetched {
+    /// Shared with the memory tier, or made for this reader.
+    Held(Payload),
+    /// A part of an answer.
+    Within(Bytes, Range<usize>),
+}
+
+impl Deref for Fetched {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Held(payload) => payload,
+            Self::Within(answer, part) => &answer[part.clone()],
+        }
     }
 }
 

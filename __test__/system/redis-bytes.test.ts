@@ -329,7 +329,7 @@ describe('values', () => {
 describe('keys', () => {
   const strange = [
     ' ', 'a b', 'a\nb', '\r\n$5\r\n', '\u0000', 'a\u0000b', '{', '}', '{}', 'a}b{c', ':', 'k:v', '/', '//', '%', '%2F', '*', '?', '[a]',
-    'é', 'e\u0301', '漢字', '🙂', '\u{10FFFF}', '\u200B', '__proto__', 'constructor', 'tc:{x}:v', '"', "'", '\\', '\u007F', '\uFEFF',
+    'é', 'letters-of-é', 'letters-of-1', 'letters-of-12', 'letters-of-1é', 'e\u0301', '漢字', '🙂', '\u{10FFFF}', '\u200B', '__proto__', 'constructor', 'tc:{x}:v', '"', "'", '\\', '\u007F', '\uFEFF',
   ]; // prettier-ignore
 
   it('of any characters find their own value, here and in another process', async () => {

@@ -29,6 +29,9 @@ export class JsonScanner {
   /** Something else came than a whole value: what was read is worth nothing. */
   hasStopped = false;
 
+  /** Of the bytes that it reads. */
+  view: DataView = new DataView(new ArrayBuffer(0));
+
   private bytes = textBuffer(new ArrayBuffer(0));
   private start = 0;
   private end = 0;
@@ -38,7 +41,10 @@ export class JsonScanner {
   begin(bytes: TextBuffer, start: number, end: number, text: string): void {
     this.at = start;
     this.hasStopped = false;
-    this.bytes = bytes;
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
     this.start = start;
     this.end = end;
     this.text = text;

@@ -46,7 +46,7 @@ class ShapeSource {
 
   end(): string {
     this.expect();
-    return `${this.code.join('\n')}\nreturn scanner.hasStopped || at !== end ? undefined : ${this.expression};`;
+    return `const { view } = scanner;\n${this.code.join('\n')}\nreturn scanner.hasStopped || at !== end ? undefined : ${this.expression};`;
   }
 
   /** Writes what reads a value; the expression of it, valid behind all that is written. */
@@ -101,12 +101,14 @@ class ShapeSource {
     return name;
   }
 
-  /** Writes the comparison with the literal. Bytes behind the end are those of a neighbour, and end in the wrong place. */
+  /** Writes the comparison with the literal. */
   private expect(): void {
     const bytes = Buffer.from(this.literal);
     if (bytes.length === 0) return;
-    const differs = Array.from(bytes, (byte, index) => `bytes[at + ${index}] !== ${byte}`);
-    this.code.push(`if (${differs.join(' || ')}) return undefined;`, `at += ${bytes.length};`);
+    this.code.push(
+      `if (at + ${bytes.length} > end || ${differences(bytes).join(' || ')}) return undefined;`,
+      `at += ${bytes.length};`,
+    );
     this.literals += bytes.length;
     this.literal = '';
   }
@@ -114,4 +116,15 @@ class ShapeSource {
   private variable(): string {
     return `v${this.values++}`;
   }
+}
+
+/** Comparisons of what stands at `at` with a literal: four bytes with one where there are so many. */
+function differences(literal: Buffer): string[] {
+  const found: string[] = [];
+  let index = 0;
+  for (; index + 4 <= literal.length; index += 4) {
+    found.push(`view.getInt32(at + ${index}, true) !== ${literal.readInt32LE(index)}`);
+  }
+  for (; index < literal.length; index++) found.push(`bytes[at + ${index}] !== ${literal[index]}`);
+  return found;
 }

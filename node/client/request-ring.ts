@@ -29,6 +29,8 @@ export type Submit = (requests: Uint8Array, bytes: number, count: number) => voi
 const SMALL = 16 << 10;
 /** So much is handed over before the turn ends: some three dozen small values, half of what 64 callers write. */
 const ENOUGH = 12 << 10;
+/** Letters of a key that is written letter by letter. */
+const SHORT = 12;
 /** A buffer that has grown beyond this is not kept. */
 const LARGE = 1 << 20;
 
@@ -57,7 +59,7 @@ export class RequestRing {
     this.reserve(start + this.headerBytes + 3 * key.length + mostBytes(value) + (tags?.length ?? 0) + 8);
 
     let at = start + this.headerBytes;
-    const keyBytes = this.buffer.utf8Write(key, at, 3 * key.length);
+    const keyBytes = writeKey(this.buffer, key, at);
     at += keyBytes;
     const valueBytes = value === undefined ? 0 : this.put(value, at);
     at += valueBytes;
@@ -110,6 +112,21 @@ export class RequestRing {
     this.words = new Int32Array(this.buffer.buffer);
     this.floats = new Float64Array(this.buffer.buffer);
   }
+}
+
+/** A short key is written here: the call that writes any text takes 90 ns, a loop over eight letters 40. */
+function writeKey(buffer: TextBuffer, key: string, at: number): number {
+  const { length } = key;
+  let index = 0;
+  if (length <= SHORT) {
+    for (; index < length; index++) {
+      const unit = key.charCodeAt(index);
+      if (unit > 0x7f) break;
+      buffer[at + index] = unit;
+    }
+    if (index === length) return length;
+  }
+  return buffer.utf8Write(key, at, 3 * length);
 }
 
 /** A large text is counted rather than given three bytes a unit. */

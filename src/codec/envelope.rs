@@ -9,6 +9,8 @@ use crate::entry::{Lifetime, SerializerId};
 use crate::key::RemoteKey;
 use crate::options::CompressionOptions;
 use bytes::Bytes;
+use std::borrow::Cow;
+use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;
 
 const MAGIC: [u8; 4] = *b"TCE\x01";
@@ -39,7 +41,7 @@ pub struct Envelope<'a> {
     /// Sorted, without duplicates.
     pub tags: Vec<&'a str>,
     /// The encoded value.
-    pub payload: std::borrow::Cow<'a, [u8]>,
+    pub payload: Cow<'a, [u8]>,
 }
 
 /// Why bytes are not the value of a key.
@@ -83,6 +85,15 @@ impl Envelope<'_> {
         bytes.extend_from_slice(stored);
         bytes.extend_from_slice(&xxh3_64(&bytes).to_le_bytes());
         bytes.into()
+    }
+
+    /// Where the payload stands in the bytes that it was decoded from; `None` when it was compressed there.
+    pub fn place_in(&self, bytes: &[u8]) -> Option<Range<usize>> {
+        let Cow::Borrowed(payload) = &self.payload else {
+            return None;
+        };
+        let end = bytes.len() - CHECKSUM;
+        Some(end - payload.len()..end)
     }
 }
 

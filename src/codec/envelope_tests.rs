@@ -29,7 +29,11 @@ proptest! {
         let original = envelope(&payload, tags.iter().map(String::as_str).collect());
         let options = CompressionOptions { threshold, level: 1 };
         let bytes = original.encode(&key, Some(&options));
-        prop_assert_eq!(decode(&key, &bytes, LIMIT), Ok(original));
+        let decoded = decode(&key, &bytes, LIMIT);
+        let place = decoded.as_ref().ok().and_then(|decoded| decoded.place_in(&bytes));
+        let compressed = bytes[5] != compression::NONE;
+        prop_assert_eq!(place.map(|place| &bytes[place]), (!compressed).then_some(&payload[..]));
+        prop_assert_eq!(decoded, Ok(original));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::clock::Millis;
 use crate::entry::{Entry, Lifetime, LoadTime, SerializerId, Stamp, TagSet};
 use crate::error::Result;
-use crate::payload::Payload;
+use crate::payload::Fetched;
 use std::sync::Arc;
 
 /// A value to store.
@@ -166,4 +166,4 @@ pub type ProgressTold = Box<dyn FnMut(Progress) + Send>;
 /// Called once with the number of values that were removed.
 pub type CountDone = Box<dyn FnOnce(Result<u64>) + Send>;
 /// Called once with a fresh value's bytes, or `None`.
-pub type ValueDone = Box<dyn FnOnce(Option<Payload>) + Send>;
+pub type ValueDone = Box<dyn FnOnce(Option<Fetched>) + Send>;

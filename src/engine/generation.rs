@@ -12,7 +12,7 @@ use crate::options::generations::{LOCKS, NAMESPACES, SLOTS};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, RwLock};
 use std::sync::Arc;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Index of the coarse clock in a mirror: milliseconds, wrapping at 32 bits.
 pub const CLOCK_INDEX: usize = 0;
@@ -54,14 +54,12 @@ impl GenerationTable {
 
     /// The slot of a key.
     pub fn key_slot(&self, namespace: u32, key: &str) -> u32 {
-        let mut hasher = Xxh3::with_seed(self.seed ^ u64::from(namespace));
-        hasher.update(key.as_bytes());
-        slot(hasher.digest())
+        slot(xxh3_64_with_seed(key.as_bytes(), self.seed ^ u64::from(namespace)))
     }
 
     /// The slot of a field of the namespace state, e.g. a tag.
     pub fn field_slot(&self, field: &str) -> u32 {
-        slot(xxhash_rust::xxh3::xxh3_64_with_seed(field.as_bytes(), !self.seed))
+        slot(xxh3_64_with_seed(field.as_bytes(), !self.seed))
     }
 
     /// The index of a namespace's generation. Namespaces beyond 4,096 share indices: clearing one costs the others

@@ -13,7 +13,7 @@ use crate::engine::{Engine, with_memory_key};
 use crate::entry::{Entry, SerializerId, Stamp, TagSet};
 use crate::error::Result;
 use crate::key::RemoteKey;
-use crate::payload::Payload;
+use crate::payload::{Fetched, Payload};
 use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, Stored};
 use std::sync::Arc;
 
@@ -184,7 +184,6 @@ impl Engine {
         serializer: SerializerId,
         done: ValueDone,
     ) {
-        let key_slot = self.table.key_slot(namespace.id, key);
         let remote_key = RemoteKey::new(&namespace.full_path, key);
         let request = RemoteRequest::ReadBytes {
             key: remote_key.clone(),
@@ -212,7 +211,8 @@ impl Engine {
             });
             match valid {
                 Some(envelope) if envelope.lifetime.grace > 0 || !envelope.tags.is_empty() => {
-                    let capture = engine.capture_ordered(&owned, key_slot);
+                    let key = remote_key.user_key(&owned.full_path);
+                    let capture = engine.capture_ordered(&owned, engine.table.key_slot(owned.id, key));
                     let fresh = move |found: &Found| !found.is_stale() && found.entry.serializer == serializer;
                     let reader = Box::new(move |answer: &ReadAnswer| {
                         done(
@@ -220,14 +220,19 @@ impl Engine {
                                 .found
                                 .as_ref()
                                 .filter(|found| fresh(found))
-                                .map(|found| found.entry.payload.clone()),
+                                .map(|found| Fetched::Held(found.entry.payload.clone())),
                         );
                     });
-                    engine.read_remote(&owned, remote_key.user_key(&owned.full_path), capture, None, reader);
+                    engine.read_remote(&owned, key, capture, None, reader);
                 }
                 Some(envelope) if envelope.serializer == serializer => {
                     engine.counters.remote_hits.add();
-                    done(Some(Payload::from(&envelope.payload[..])));
+                    let place = stored.as_ref().and_then(|stored| envelope.place_in(&stored.envelope));
+                    let fetched = match place {
+                        None => Some(Fetched::Held(Payload::from(&envelope.payload[..]))),
+                        Some(place) => stored.map(|stored| Fetched::Within(stored.envelope, place)),
+                    };
+                    done(fetched);
                 }
                 other => {
                     if other.is_some_and(|envelope| envelope.serializer != serializer) {

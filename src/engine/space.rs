@@ -13,6 +13,7 @@ use crate::entry::{Lifetime, SerializerId};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Freshness, lock, pattern};
 use crate::pattern::Pattern;
+use crate::payload::Fetched;
 use std::sync::Arc;
 
 /// Tags of one entry at most.
@@ -112,7 +113,7 @@ impl Space {
         if engine.options().memory.is_none() && engine.outbox.is_remote() {
             return engine.read_value(&self.namespace, key, self.serializer, done);
         }
-        let fresh = |found: Found| (!found.is_stale()).then_some(found.entry.payload);
+        let fresh = |found: Found| (!found.is_stale()).then_some(Fetched::Held(found.entry.payload));
         self.read(key, Box::new(move |found| done(found.and_then(fresh))));
     }
 

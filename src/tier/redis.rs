@@ -185,7 +185,7 @@ impl Redis {
                     commands.put(run.iter().filter_map(put).collect::<Vec<_>>().into_iter())
                 }
                 [request] if !reads_value(request) => commands.add(self.commands(request, aside)),
-                reads => commands.read(reads.iter().filter_map(read)),
+                reads => commands.read(reads.iter().filter_map(read).collect::<Vec<_>>().into_iter()),
             }
         }
         let mut answers = match self.link.send(commands).await {

@@ -3,7 +3,7 @@
 use crate::layout::{FAR, HEADER, INLINE, Status, flag, word};
 use turbocache::engine::{Capture, Found, LeaseId};
 use turbocache::entry::LoadTime;
-use turbocache::payload::Payload;
+use turbocache::payload::{Fetched, Payload};
 
 /// The bytes of an answer. Engine values are shared, not copied, until they are written.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub enum Value {
     None,
     /// A cached value.
     Shared(Payload),
+    /// A value for a reader who keeps nothing.
+    Fetched(Fetched),
     /// A message, or a batch for the adapter.
     Owned(Vec<u8>),
 }
@@ -22,6 +24,7 @@ impl Value {
         match self {
             Value::None => &[],
             Value::Shared(bytes) => bytes,
+            Value::Fetched(bytes) => bytes,
             Value::Owned(bytes) => bytes,
         }
     }
@@ -149,6 +152,7 @@ impl Answer {
         match self.value {
             Value::None => Vec::new(),
             Value::Shared(bytes) => bytes.to_vec(),
+            Value::Fetched(bytes) => bytes.to_vec(),
             Value::Owned(bytes) => bytes,
         }
     }

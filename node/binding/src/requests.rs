@@ -8,7 +8,7 @@ use std::sync::Arc;
 use turbocache::clock::FOREVER;
 use turbocache::engine::{FillOutcome, Found, LeaseId, Progress, ProgressTold, Space, TagOptions, Write};
 use turbocache::entry::Lifetime;
-use turbocache::payload::Payload;
+use turbocache::payload::Fetched;
 use turbocache::{Error, ErrorKind, Result};
 
 mod op {
@@ -238,10 +238,10 @@ fn counted(id: u32, status: Status, progress: Progress) -> Answer {
     }
 }
 
-fn unkept(id: u32, value: Option<Payload>) -> Answer {
+fn unkept(id: u32, value: Option<Fetched>) -> Answer {
     match value {
         Some(value) => Answer {
-            value: Value::Shared(value),
+            value: Value::Fetched(value),
             ..Answer::new(id, Status::Hit)
         },
         None => Answer::new(id, Status::Miss),

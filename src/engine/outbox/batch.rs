@@ -14,6 +14,8 @@ pub struct BatchState {
     /// Number of raises.
     pub counter: u64,
     floors: HashMap<Box<str>, u64>,
+    /// The highest of them: mostly nothing was raised since an entry was born, and one comparison says so.
+    highest: u64,
 }
 
 impl BatchState {
@@ -22,13 +24,13 @@ impl BatchState {
         let floor = |field| self.floors.get(field).copied().unwrap_or(0);
         self.incarnation != 0
             && self.incarnation == incarnation
-            && namespace.floors.iter().all(|field| floor(field) <= born)
+            && (self.highest <= born || namespace.floors.iter().all(|field| floor(field) <= born))
     }
 
     /// Whether somebody cleared the namespace softly since an entry was born.
     pub fn softens(&self, namespace: &Namespace, born: u64) -> bool {
         let floor = |field| self.floors.get(field).copied().unwrap_or(0);
-        namespace.soft_floors.iter().any(|field| floor(field) > born)
+        self.highest > born && namespace.soft_floors.iter().any(|field| floor(field) > born)
     }
 }
 
@@ -129,6 +131,7 @@ pub(super) fn batch_state(state: NamespaceState, fields: Vec<Box<str>>) -> Batch
     BatchState {
         incarnation: state.incarnation,
         counter: state.counter,
+        highest: state.floors.iter().copied().max().unwrap_or(0),
         floors: fields.into_iter().zip(state.floors).collect(),
     }
 }

@@ -4,6 +4,9 @@ use crate::error::{Error, ErrorKind, Result};
 use redis::{Cmd, Pipeline, ServerError, Value, cmd};
 use std::collections::VecDeque;
 
+/// Room that a name takes, as a rule.
+const NAME: usize = 40;
+
 /// Commands that are sent together. Those about one key are executed in the order in which they were added.
 pub struct Batch(pub(super) Form);
 
@@ -103,7 +106,8 @@ impl Batch {
         match &mut self.0 {
             // One DEL is cheaper than as many.
             Form::Pipeline(pipeline, count) => {
-                let mut beside = cmd("DEL");
+                let mut beside = Cmd::with_capacity(1 + puts.len(), puts.len() * NAME);
+                beside.arg("DEL");
                 let mut sets = Vec::with_capacity(puts.len());
                 for put in puts {
                     beside.arg(&put.beside);
@@ -126,12 +130,13 @@ impl Batch {
     ///
     /// The lives that are wanted come before the values: should another value come between the two, it gets the life of
     /// the one before, and the engine allows no value more than its own. The other way round an old value would live on.
-    pub fn read(&mut self, reads: impl IntoIterator<Item = Read>) {
+    pub fn read(&mut self, reads: impl ExactSizeIterator<Item = Read>) {
         let life_of = |name: &str| cmd("PTTL").arg(name).to_owned();
         match &mut self.0 {
             // One MGET is cheaper than as many GETs.
             Form::Pipeline(pipeline, count) => {
-                let mut values = cmd("MGET");
+                let mut values = Cmd::with_capacity(1 + reads.len(), reads.len() * NAME);
+                values.arg("MGET");
                 for read in reads {
                     if read.life {
                         pipeline.add_command(life_of(&read.name));
@@ -143,7 +148,7 @@ impl Batch {
                 *count += 1;
             }
             // A command may name the keys of one slot only.
-            Form::Groups(groups) => groups.extend(reads.into_iter().map(|read| {
+            Form::Groups(groups) => groups.extend(reads.map(|read| {
                 let life = read.life.then(|| life_of(&read.name));
                 Group {
                     commands: life.into_iter().chain([cmd("GET").arg(read.name).to_owned()]).collect(),
