@@ -21,11 +21,11 @@ beforeAll(async () => {
 }, 120_000);
 
 describe('the cities demo', () => {
-  it('in memory only: hits come from the hot tier, an update is fresh in the next read', async () => {
+  it('in memory only: hits come from the hot tier and memory, an update is fresh in the next read', async () => {
     const { code, output } = await demo({ REDIS: '' });
     expect(code, output).toBe(0);
     expect(output).toMatch(/^ {2}query +distinct +first call +hit +faster/m);
-    expect(output).toMatch(/^ {2}place by id +100 .* loader 100 +hot 100$/m);
+    expect(output).toMatch(/^ {2}place by id +100 .* loader 100 +hot 64, memory 36$/m);
     expect(output).toMatch(/^ {2}country statistics +[\d,]+ +[\d,]+ +fresh .* loader 1$/m);
     expect(output).toMatch(/^ {2}\/countries\/\w\w, untouched .* kept .* hot 1$/m);
     expect(output).toMatch(/^5\. 100 callers at once .*: 1 query of the database$/m);

@@ -1,15 +1,20 @@
 /** Entries of the hot tier in the order in which they came, of all namespaces of a manager. */
-import type { HotNode } from './hot-tier';
 
-export class HotList {
-  newest: HotNode | null = null;
-  oldest: HotNode | null = null;
+export interface Linked<Node> {
+  /** SIEVE's bit. */
+  visited: boolean;
+  newer: Node | null;
+  older: Node | null;
+}
+
+export class HotList<Node extends Linked<Node>> {
+  newest: Node | null = null;
+  oldest: Node | null = null;
   size = 0;
   /** Where the search for what may go continues. */
-  hand: HotNode | null = null;
+  private hand: Node | null = null;
 
-  add(node: HotNode): void {
-    node.list = this;
+  add(node: Node): void {
     node.older = this.newest;
     if (this.newest !== null) this.newest.newer = node;
     this.newest = node;
@@ -18,7 +23,7 @@ export class HotList {
   }
 
   /** It is in this list. */
-  remove(node: HotNode): void {
+  remove(node: Node): void {
     if (this.hand === node) this.hand = node.newer;
     if (node.newer === null) this.newest = node.older;
     else node.newer.older = node.older;
@@ -29,7 +34,7 @@ export class HotList {
   }
 
   /** SIEVE's choice. The hand stays on it until it is removed. */
-  victim(): HotNode | null {
+  victim(): Node | null {
     let node = this.hand ?? this.oldest;
     while (node !== null && node.visited) {
       node.visited = false;

@@ -13,7 +13,7 @@
  * is never read again, and what goes soon is not carried on by the garbage collector, which costs more than the rest of a
  * miss. What was read while it was on trial stays. What was not is still in L1.
  */
-import { HotList } from './hot-list';
+import { HotList, type Linked } from './hot-list';
 import type { KeptValue } from './kept-value';
 
 /** Times in the engine's words are capped here; it also means "never". */
@@ -55,10 +55,9 @@ export class HotSpace {
 }
 
 /** An entry in its namespace's map and in the list. */
-export class HotNode {
-  /** SIEVE's bit. */
+export class HotNode implements Linked<HotNode> {
   visited = false;
-  list!: HotList;
+  list!: HotList<HotNode>;
   newer: HotNode | null = null;
   older: HotNode | null = null;
 
@@ -95,8 +94,8 @@ export class HotTier {
   evictions = 0;
   entries = 0;
   bytes = 0;
-  private readonly main = new HotList();
-  private readonly trial = new HotList();
+  private readonly main = new HotList<HotNode>();
+  private readonly trial = new HotList<HotNode>();
 
   /** Limits of zero make a tier that holds nothing. */
   constructor(
@@ -196,13 +195,14 @@ export class HotTier {
     );
   }
 
-  private add(space: HotSpace, key: string, entry: HotEntry, list: HotList): void {
+  private add(space: HotSpace, key: string, entry: HotEntry, list: HotList<HotNode>): void {
     this.remove(space, key);
     const { maxEntries, maxBytes } = this.limits;
     if (entry.captured.slot < 0 || maxEntries === 0 || entry.bytes > maxBytes) return;
     while (this.entries >= maxEntries || this.bytes + entry.bytes > maxBytes) this.evict();
 
     const node = new HotNode(space, key, entry);
+    node.list = list;
     list.add(node);
     space.nodes.set(key, node);
     this.entries++;
@@ -220,6 +220,7 @@ export class HotTier {
     if (node.visited) {
       node.visited = false;
       this.trial.remove(node);
+      node.list = this.main;
       this.main.add(node);
     } else {
       this.drop(node);
