@@ -68,21 +68,21 @@ impl Engine {
     }
 
     fn settle(self: &Arc<Self>, audit: &Audit) {
-        let loss = self.witness.loss(audit.first, &audit.there, audit.there.len());
-        // Another incarnation has none of the values before it.
-        if self.last_state.lock().0 == audit.incarnation {
-            match loss {
-                Loss::Unknown => self.abandon(audit.incarnation),
-                Loss::Frames(frames) => {
-                    let frames = frames.iter().filter_map(|bytes| Frame::decode(bytes));
-                    for change in frames.flat_map(|frame| frame.changes) {
-                        self.counters.changes_lost.add();
-                        self.make_again(change, audit.incarnation);
-                    }
+        let now = self.last_state.lock().0;
+        match self.witness.settle(audit.first, &audit.there, audit.there.len()) {
+            Loss::Unknown => self.abandon(now),
+            // The clear that ended it is lost, whether anybody here has heard of it or not.
+            Loss::Frames(_) if self.witness.has_left(now) => self.abandon(now),
+            Loss::Frames(frames) => {
+                let frames = frames.iter().filter_map(|bytes| Frame::decode(bytes));
+                // A new incarnation has none of the values before it.
+                let known = |frame: &Frame| [audit.incarnation, frame.incarnation].contains(&now);
+                for change in frames.filter(known).flat_map(|frame| frame.changes) {
+                    self.counters.changes_lost.add();
+                    self.make_again(change, now);
                 }
             }
         }
-        self.witness.begin(audit.there.last().copied().unwrap_or(LogId::START));
         self.recovery.end_doubt();
         self.inbound.auditing.store(false, Ordering::SeqCst);
     }

@@ -162,7 +162,7 @@ impl Hearing {
     }
 
     /// The log was read from `from` on; `full` when there may be more.
-    pub fn read(&mut self, from: LogId, frames: Vec<(LogId, Bytes)>, full: bool) -> Page {
+    pub fn read(&mut self, from: LogId, frames: &[(LogId, Bytes)], full: bool) -> Page {
         let Some(place) = self.place else {
             return Page::Lost;
         };
@@ -170,7 +170,7 @@ impl Hearing {
             return Page::Lost;
         }
         let end = frames.last().map_or(from, |(id, _)| *id);
-        let missing: Vec<_> = frames.into_iter().filter(|(id, _)| !self.knows(*id)).collect();
+        let missing: Vec<_> = frames.iter().filter(|(id, _)| !self.knows(*id)).cloned().collect();
         self.place = Some(place.max(end));
         self.join_run();
         match &self.run {
@@ -238,7 +238,7 @@ mod tests {
         let mut hearing = at(1);
         assert_eq!(hearing.logged(id(3), id(4)), Verdict::Gap);
         assert_eq!(hearing.place(), Some(id(1)));
-        assert_eq!(hearing.read(id(1), page(1..=4), false), Page::Complete(page(2..=3)));
+        assert_eq!(hearing.read(id(1), &page(1..=4), false), Page::Complete(page(2..=3)));
         assert_eq!(hearing.place(), Some(id(4)));
     }
 
@@ -247,7 +247,7 @@ mod tests {
         let mut hearing = at(1);
         assert_eq!(hearing.logged(id(3), id(4)), Verdict::Gap);
         assert_eq!(hearing.logged(id(4), id(5)), Verdict::Gap);
-        assert_eq!(hearing.read(id(1), page(1..=4), false), Page::Complete(page(2..=3)));
+        assert_eq!(hearing.read(id(1), &page(1..=4), false), Page::Complete(page(2..=3)));
         assert_eq!(hearing.place(), Some(id(5)));
         assert_eq!(hearing.logged(id(5), id(6)), Verdict::Next);
     }
@@ -257,22 +257,22 @@ mod tests {
         let mut hearing = at(1);
         assert_eq!(hearing.logged(id(2), id(3)), Verdict::Gap);
         assert_eq!(hearing.logged(id(4), id(5)), Verdict::Gap);
-        assert_eq!(hearing.read(id(1), page(1..=3), false), Page::More(page([2, 3])));
-        assert_eq!(hearing.read(id(3), page(3..=5), false), Page::Complete(page([4])));
+        assert_eq!(hearing.read(id(1), &page(1..=3), false), Page::More(page([2, 3])));
+        assert_eq!(hearing.read(id(3), &page(3..=5), false), Page::Complete(page([4])));
         assert_eq!(hearing.place(), Some(id(5)));
     }
 
     #[test]
     fn a_full_page_is_not_the_end() {
         let mut hearing = at(1);
-        assert_eq!(hearing.read(id(1), page(1..=3), true), Page::More(page(2..=3)));
-        assert_eq!(hearing.read(id(3), page(3..=4), false), Page::Complete(page([4])));
+        assert_eq!(hearing.read(id(1), &page(1..=3), true), Page::More(page(2..=3)));
+        assert_eq!(hearing.read(id(3), &page(3..=4), false), Page::Complete(page([4])));
     }
 
     #[test]
     fn a_log_without_the_place_is_lost() {
         for frames in [page([]), page([2, 3])] {
-            assert_eq!(at(1).read(id(1), frames, false), Page::Lost);
+            assert_eq!(at(1).read(id(1), &frames, false), Page::Lost);
         }
     }
 
@@ -280,11 +280,11 @@ mod tests {
     fn the_first_frame_of_an_emptied_log_is_not_the_next() {
         let mut hearing = at(5);
         assert_eq!(hearing.logged(LogId::START, id(9)), Verdict::Gap);
-        assert_eq!(hearing.read(id(5), page([9]), false), Page::Lost);
+        assert_eq!(hearing.read(id(5), &page([9]), false), Page::Lost);
         let mut hearing = at(5);
         // A replica that had not got everything was promoted: its log ended earlier.
         assert_eq!(hearing.logged(id(3), id(9)), Verdict::Gap);
-        assert_eq!(hearing.read(id(5), page([9]), false), Page::Lost);
+        assert_eq!(hearing.read(id(5), &page([9]), false), Page::Lost);
     }
 
     #[test]

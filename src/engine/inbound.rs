@@ -7,6 +7,7 @@ use crate::clock::Millis;
 use crate::engine::Engine;
 use crate::engine::hearing::{Hearing, Page, Verdict};
 use crate::engine::outbox::{BatchState, Done};
+use crate::engine::witness::End;
 use crate::error::{Error, Result};
 use crate::event::{Change, Frame, LogId, Message, Place, Stream};
 use crate::pattern::Pattern;
@@ -128,9 +129,7 @@ impl Engine {
         match heard {
             Heard::Message(bytes) => match Frame::heard(&bytes) {
                 Some(Message::Frame(frame, place)) => {
-                    if let Place::Logged { id, .. } = place {
-                        self.witness.saw(id, Frame::bytes(bytes));
-                    }
+                    self.witness.told(&place, &Frame::bytes(bytes));
                     self.hear_frame(frame, place);
                 }
                 // It makes something old, and nobody here understands what.
@@ -271,7 +270,7 @@ impl Engine {
         let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
             if let Ok(RemoteReply::Told(places)) = reply {
-                engine.begin_hearing(places.last().copied().flatten());
+                engine.begin_hearing(places.last().copied().unwrap_or(Place::Unknown));
             }
         });
         self.outbox.beat(done);
@@ -279,10 +278,10 @@ impl Engine {
 
     /// One's own frame stands at the end of the log: from here on nothing will be missed. Refused: nothing will be missed as
     /// long as the subscription stands.
-    fn begin_hearing(self: &Arc<Self>, place: Option<(LogId, LogId)>) {
+    fn begin_hearing(self: &Arc<Self>, place: Place) {
         let inbound = &self.inbound;
         match (place, inbound.log()) {
-            (Some((_, id)), Log::Unknown | Log::Closed) => {
+            (Place::Logged { id, .. }, Log::Unknown | Log::Closed) => {
                 inbound.hearing.lock().begin(id);
                 if self.witness.from().is_none() {
                     self.witness.begin(id);
@@ -293,7 +292,7 @@ impl Engine {
                 inbound.caught_up();
                 self.read_log();
             }
-            (None, log @ (Log::Unknown | Log::Readable)) => {
+            (Place::Refused { .. } | Place::Unknown, log @ (Log::Unknown | Log::Readable)) => {
                 tracing::warn!("the log of the bus takes nothing: a lost connection costs what is held in memory");
                 // Who has read it knows how far it reached, and where the mark stood: the next message shows whether more was said.
                 if log == Log::Unknown {
@@ -305,20 +304,28 @@ impl Engine {
         }
     }
 
-    /// What the first batch after a failure begins with: whether the log still holds what it held. Only then the other
-    /// answers are believed.
+    /// What the first batch after a failure begins with: whether the log still holds what it held, and the mark stands where it
+    /// stood. Only then the other answers are believed.
     pub(super) fn opening(self: &Arc<Self>) -> Option<(RemoteRequest, Done)> {
-        let from = self
-            .inbound
-            .hearing
-            .lock()
-            .place()
-            .filter(|place| *place != LogId::START)?;
-        let engine = Arc::clone(self);
+        let (engine, end) = (Arc::clone(self), self.witness.end());
+        let place = self.inbound.hearing.lock().place();
+        if place.is_none() && end.is_unknown() {
+            return None;
+        }
+        let from = place.or_else(|| self.witness.from()).unwrap_or(LogId::START);
         let done = move |state: &BatchState, reply: Result<RemoteReply>| {
+            // Nothing of the other server has been believed yet: this is where the one before stood.
+            if !engine.recovery.doubts_all() {
+                let before = engine.last_state.lock().0;
+                engine.inbound.incarnation.store(before, Ordering::SeqCst);
+            }
             engine.saw_state(state);
-            if let Ok(RemoteReply::Log(frames, mark)) = reply {
-                engine.hear_log(from, frames, mark);
+            match reply {
+                Ok(RemoteReply::Log(frames, mark)) if place.is_some() => engine.hear_log(from, end, frames, mark),
+                Ok(RemoteReply::Log(frames, mark)) if engine.has_lost(end, from, &frames, mark) => {
+                    engine.lose_place(end, &frames, mark);
+                }
+                _ => {}
             }
         };
         Some((RemoteRequest::ReadLog { from }, Box::new(done)))
@@ -332,12 +339,12 @@ impl Engine {
         if self.inbound.reading.swap(true, Ordering::SeqCst) {
             return;
         }
-        let engine = Arc::clone(self);
+        let (engine, end) = (Arc::clone(self), self.witness.end());
         let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
             engine.inbound.reading.store(false, Ordering::SeqCst);
             match reply {
-                Ok(RemoteReply::Log(frames, mark)) => engine.hear_log(from, frames, mark),
+                Ok(RemoteReply::Log(frames, mark)) => engine.hear_log(from, end, frames, mark),
                 // The others of the batch were answered: the log it is that is refused.
                 Err(error) if state.incarnation != 0 => engine.lose_log(&error),
                 _ => {}
@@ -346,23 +353,23 @@ impl Engine {
         self.outbox.push(RemoteRequest::ReadLog { from }, None, done).run();
     }
 
-    fn hear_log(self: &Arc<Self>, from: LogId, frames: Vec<(LogId, Bytes)>, mark: u64) {
-        let full = frames.len() >= LOG_PAGE;
-        let page = self.inbound.hearing.lock().read(from, frames, full);
+    /// Whether a page of the log, and the mark, lack what stood there before they were read.
+    fn has_lost(&self, end: End, from: LogId, page: &[(LogId, Bytes)], mark: u64) -> bool {
+        self.witness.misses(end, from, page) || end.is_above(mark)
+    }
+
+    /// `end`: as it was before the log was read.
+    fn hear_log(self: &Arc<Self>, from: LogId, end: End, frames: Vec<(LogId, Bytes)>, mark: u64) {
+        let page = if self.has_lost(end, from, &frames, mark) {
+            Page::Lost
+        } else {
+            let full = frames.len() >= LOG_PAGE;
+            self.inbound.hearing.lock().read(from, &frames, full)
+        };
         let (missing, complete) = match page {
             Page::Complete(missing) => (missing, true),
             Page::More(missing) => (missing, false),
-            Page::Lost => {
-                // Trimmed, emptied, another server: what was missed is unknown. It begins anew.
-                self.inbound.hearing.lock().begin_anew(mark);
-                self.inbound.set_log(Log::Unknown);
-                // Another incarnation has none of the values before it.
-                if self.last_state.lock().0 == self.inbound.incarnation.load(Ordering::SeqCst) {
-                    self.recovery.doubt_all();
-                }
-                self.drop_unheard();
-                return self.ask_log(self.clock.now());
-            }
+            Page::Lost => return self.lose_place(end, &frames, mark),
         };
         if self.inbound.hearing.lock().marked(mark) {
             // What the log has refused stands nowhere. The next one shall be heard: then this engine knows it, too.
@@ -388,6 +395,24 @@ impl Engine {
         } else {
             self.read_log();
         }
+    }
+
+    /// Trimmed, emptied, another server: what was missed is unknown. It begins anew.
+    fn lose_place(self: &Arc<Self>, end: End, page: &[(LogId, Bytes)], mark: u64) {
+        if end.is_above(mark) {
+            self.witness.lose_sight();
+        }
+        self.inbound.hearing.lock().begin_anew(mark);
+        self.inbound.set_log(Log::Unknown);
+        // An incarnation of which nothing is missing, and nothing was seen before, has none of the values that were there.
+        let now = self.last_state.lock().0;
+        let before = self.inbound.incarnation.load(Ordering::SeqCst);
+        if now == before || self.witness.has_left(now) || self.witness.misses_of(now, end, page) {
+            self.recovery.doubt_all();
+        }
+        self.drop_unheard();
+        self.audit();
+        self.ask_log(self.clock.now());
     }
 
     fn lose_log(&self, error: &Error) {

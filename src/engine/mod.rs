@@ -323,6 +323,7 @@ impl Engine {
         };
         // The remote tier was emptied, or is another one: what came from the one before is gone.
         if before != 0 && before != incarnation {
+            self.witness.left(before);
             self.drop_held("");
         }
     }

@@ -256,10 +256,7 @@ impl Engine {
         if state.softens(&at.namespace, envelope.born) {
             entry = entry.softened(self.clock.now())?;
         }
-        if self
-            .recovery
-            .refuses(at.before, &at.namespace, &at.key, entry.tags.as_deref())
-        {
+        if self.refuses(at, &entry) {
             return None;
         }
         let doubts = match &entry.tags {
@@ -277,12 +274,19 @@ impl Engine {
         ))
     }
 
+    fn refuses(&self, at: &Landing, entry: &Entry) -> bool {
+        let tags = entry.tags.as_deref();
+        self.recovery.refuses(at.before, &at.namespace, &at.key, tags)
+    }
+
     /// Asks for the floors of the entry's tags, and lands.
     fn settle_tags(self: &Arc<Self>, landing: Landing, opened: Opened, fields: Vec<Box<str>>) {
         let engine = Arc::clone(self);
         let done = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {
+            // Another server may have answered than the one that had the value.
+            let refused = engine.refuses(&landing, &opened.entry);
             let opened = match reply {
-                Ok(RemoteReply::State(state)) if state.incarnation == opened.incarnation => {
+                Ok(RemoteReply::State(state)) if state.incarnation == opened.incarnation && !refused => {
                     opened.judged(&state, engine.clock.now())
                 }
                 _ => None,

@@ -141,7 +141,7 @@ impl Recovery {
     /// A change of the key, which gave its slot this generation, has failed; `false` when that was one too many.
     pub fn missed_key(&self, namespace: &Arc<Namespace>, key: &str, generation: u64, missed: Missed) -> bool {
         let mut pending = self.pending.lock();
-        if pending.covers(namespace) {
+        if pending.includes(namespace) {
             return true;
         }
         let number = pending.number();
@@ -176,6 +176,9 @@ impl Recovery {
     pub fn missed_raise(&self, request: &RemoteRequest, change: &Change) -> bool {
         let mut pending = self.pending.lock();
         match change {
+            Change::Clear { .. } if matches!(request, RemoteRequest::Abandon { .. }) => {
+                pending.add(format!("{request:?}").into(), request, change);
+            }
             Change::Clear { path } if path.is_empty() => pending.fold(request),
             Change::Clear { path } => {
                 let text = format!("n:{path}").into();
@@ -310,6 +313,15 @@ impl Pending {
 
     fn has_key(&self, namespace: &Namespace, key: &str) -> bool {
         with_memory_key(namespace, key, |key| self.keys.contains_key(key))
+    }
+
+    /// Whether a clear is pending that makes good whatever was missed in the namespace. An incarnation that is to be abandoned may
+    /// have ended before that was missed.
+    fn includes(&self, namespace: &Namespace) -> bool {
+        self.raises.values().any(|raise| {
+            let clears = matches!(&raise.change, Change::Clear { path } if is_below(&namespace.path, path));
+            clears && !matches!(raise.request, RemoteRequest::Abandon { .. })
+        })
     }
 
     /// Whether a clear of the namespace is pending.
@@ -447,6 +459,23 @@ mod tests {
         assert!(world.refuses("users/admins", "any", &[]) && !world.refuses("users2", "any", &[]));
         world.recovery.missed_key(&world.space("users"), "k", 2, Missed::Value);
         assert_eq!(world.recovery.len(), 2, "it is in the clear");
+    }
+
+    #[test]
+    fn an_incarnation_that_is_to_be_abandoned_includes_nothing_that_was_missed() {
+        let world = World::new();
+        let space = world.space("");
+        world.recovery.missed_key(&space, "before", 1, Missed::Value);
+        let request = RemoteRequest::Abandon { incarnation: 1 };
+        world
+            .recovery
+            .missed_raise(&request, &Change::Clear { path: "".into() });
+        world.recovery.missed_key(&space, "after", 1, Missed::Value);
+        assert!(world.refuses("", "any", &[]));
+        let page = world.recovery.page(10);
+        assert_eq!(page.len(), 3, "both keys, too");
+        world.recovery.made_good(&page[0]);
+        assert!(world.refuses("", "before", &[]) && world.refuses("", "after", &[]) && !world.refuses("", "any", &[]));
     }
 
     #[test]

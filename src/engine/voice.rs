@@ -2,7 +2,7 @@
 //! nobody heard, or perhaps nobody, is said again, in a new session: the numbers of the one before lead nowhere.
 
 use crate::engine::witness::Witness;
-use crate::event::{Change, Frame, LogId, Stream};
+use crate::event::{Change, Frame, Place, Stream};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -117,7 +117,7 @@ impl Voice {
 
     /// What became of a speech: the places of its frames, or `None` when perhaps nobody heard them. In the order in which
     /// the speeches were made.
-    pub fn told(&self, speech: Speech, places: Option<&[Option<(LogId, LogId)>]>) {
+    pub fn told(&self, speech: Speech, places: Option<&[Place]>) {
         if speech.frames.is_empty() {
             return;
         }
@@ -132,11 +132,9 @@ impl Voice {
             return;
         };
         for (frame, place) in speech.frames.iter().zip(places) {
-            if let Some((_, id)) = place {
-                self.witness.saw(*id, frame.clone());
-            }
+            self.witness.told(place, frame);
         }
-        let logged = places.iter().all(Option::is_some);
+        let logged = places.iter().all(Place::is_logged);
         match state.stream {
             Stream::Unlogged if logged && state.session == speech.session => {
                 state.leave(speech.session);
@@ -202,6 +200,7 @@ fn size(change: &Change) -> usize {
 mod tests {
     use super::*;
     use crate::event::KeyChange;
+    use crate::event::LogId;
 
     fn delete(key: &str) -> Change {
         Change::Key {
@@ -219,8 +218,9 @@ mod tests {
             .collect()
     }
 
-    fn place(count: u64) -> LogId {
-        LogId { millis: 1, count }
+    fn logged(before: u64, id: u64) -> Place {
+        let [before, id] = [before, id].map(|count| LogId { millis: 1, count });
+        Place::Logged { before, id }
     }
 
     #[test]
@@ -248,7 +248,7 @@ mod tests {
         let frames = read(&speech);
         assert_eq!((frames[0].session, frames[0].first, frames[0].next), (1, 0, 2));
         assert_eq!(frames[0].changes, [delete("a"), delete("b")]);
-        voice.told(speech, Some(&[Some((place(1), place(2)))]));
+        voice.told(speech, Some(&[logged(1, 2)]));
         assert!(voice.speak(Vec::new(), false, true).is_empty());
     }
 
@@ -282,11 +282,11 @@ mod tests {
     #[test]
     fn a_log_that_refuses_makes_frames_unlogged_and_one_that_takes_them_again_hears_that_all_is_old() {
         let voice = Voice::new(7, Arc::default());
-        voice.told(voice.speak(Vec::new(), true, true), Some(&[None]));
+        voice.told(voice.speak(Vec::new(), true, true), Some(&[Place::Unknown]));
         assert!(!voice.is_logged());
         let speech = voice.speak(vec![delete("a")], false, true);
         assert_eq!(read(&speech)[0].stream, Stream::Unlogged);
-        voice.told(speech, Some(&[Some((place(1), place(2)))]));
+        voice.told(speech, Some(&[logged(1, 2)]));
         let frame = &read(&voice.speak(Vec::new(), false, true))[0];
         assert_eq!(
             (frame.stream, &frame.changes[..]),

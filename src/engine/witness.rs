@@ -4,17 +4,23 @@
 //! Each change is followed by its frame in the log, on the same way to the replicas. So if a frame is there, the changes
 //! that it tells of are; if it is not, they may be lost. The frames of some seconds are remembered, one's own and those
 //! that were heard: the process that made a change may be gone with the server.
+//!
+//! What the log refuses moves the mark. Of that only the last mark is remembered: if it has gone back, something is lost, and
+//! nobody knows what.
 
-use crate::event::LogId;
-use crate::tier::LOG_LENGTH;
+use crate::event::{Frame, LogId, Place};
+use crate::tier::{LOG_LENGTH, LOG_PAGE};
 use bytes::Bytes;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound::{Excluded, Included};
 
 /// How long a frame is remembered, by the clock that gave it its place, in milliseconds: longer than a replica lags behind.
 const WINDOW: u64 = 10_000;
 /// Frames remembered at most.
 const FRAMES: usize = 10_000;
+/// Incarnations that have ended, remembered at most.
+const INCARNATIONS: usize = 64;
 
 /// See the module.
 #[derive(Default)]
@@ -27,6 +33,31 @@ struct Seen {
     frames: BTreeMap<LogId, Bytes>,
     /// The last one that is not remembered any more. Everything up to here was there.
     base: Option<LogId>,
+    /// What was refused last, if nothing was logged since: where the log ended, and the mark.
+    refused: Option<(LogId, u64)>,
+    /// Something was lost that is not remembered.
+    blind: bool,
+    /// Incarnations that have ended, the last ones.
+    left: VecDeque<u64>,
+}
+
+/// Where the log and the mark stood when they were seen last. Who reads them later finds them there, or something is lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct End {
+    frame: Option<LogId>,
+    mark: Option<u64>,
+}
+
+impl End {
+    /// Whether nothing was seen.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the mark stood higher than this.
+    pub fn is_above(&self, mark: u64) -> bool {
+        self.mark.is_some_and(|seen| mark < seen)
+    }
 }
 
 /// What the log has lost.
@@ -39,6 +70,21 @@ pub enum Loss {
 }
 
 impl Witness {
+    /// A frame was published with this behind it.
+    pub fn told(&self, place: &Place, frame: &Bytes) {
+        match *place {
+            Place::Logged { before, id } => {
+                self.seen.lock().base.get_or_insert(before);
+                self.saw(id, frame.clone());
+            }
+            Place::Refused { end, mark, .. } => {
+                let mut seen = self.seen.lock();
+                seen.refused = seen.refused.max(Some((end, mark)));
+            }
+            Place::Unknown => {}
+        }
+    }
+
     /// A frame stands at this place of the log.
     pub fn saw(&self, id: LogId, frame: Bytes) {
         let mut seen = self.seen.lock();
@@ -46,6 +92,8 @@ impl Witness {
             return;
         }
         seen.frames.insert(id, frame);
+        // It was appended behind what was refused, so it would be lost with that.
+        seen.refused = seen.refused.filter(|(end, _)| id <= *end);
         let newest = seen.frames.last_key_value().map_or(id, |(id, _)| *id);
         while let Some(oldest) = seen.frames.first_entry() {
             let id = *oldest.key();
@@ -55,6 +103,35 @@ impl Witness {
             seen.frames.pop_first();
             seen.base = Some(id);
         }
+    }
+
+    /// More was lost than is remembered.
+    pub fn lose_sight(&self) {
+        let mut seen = self.seen.lock();
+        seen.blind = true;
+        seen.refused = None;
+    }
+
+    /// The incarnation has ended: somebody has cleared everything, or it was emptied.
+    pub fn left(&self, incarnation: u64) {
+        let left = &mut self.seen.lock().left;
+        if incarnation != 0 && !left.contains(&incarnation) {
+            left.truncate(INCARNATIONS - 1);
+            left.push_front(incarnation);
+        }
+    }
+
+    /// Whether the incarnation had ended.
+    pub fn has_left(&self, incarnation: u64) -> bool {
+        self.seen.lock().left.contains(&incarnation)
+    }
+
+    /// Whether something that was told in the incarnation may be missing in a log that ends with this page.
+    pub fn misses_of(&self, incarnation: u64, end: End, page: &[(LogId, Bytes)]) -> bool {
+        let tells = |frame: &Bytes| Frame::decode(frame).is_some_and(|frame| frame.incarnation == incarnation);
+        let seen = self.seen.lock();
+        let mut known = seen.frames.iter().filter(|(id, _)| Some(**id) <= end.frame);
+        page.len() >= LOG_PAGE || known.any(|(id, frame)| lacks(page, *id) && tells(frame))
     }
 
     /// What was there up to here is not its business.
@@ -69,11 +146,43 @@ impl Witness {
         self.seen.lock().base
     }
 
+    /// Whether a page of the log, read from `from` on, lacks a frame that stood there when its end was asked for.
+    pub fn misses(&self, end: End, from: LogId, page: &[(LogId, Bytes)]) -> bool {
+        let full = page.len() >= LOG_PAGE;
+        let last = page.last().map(|(id, _)| *id);
+        let Some(newest) = end.frame else { return false };
+        if !full && last < Some(newest) {
+            return true;
+        }
+        let upto = last.filter(|_| full).unwrap_or(newest).min(newest);
+        let seen = self.seen.lock();
+        from < upto
+            && seen
+                .frames
+                .range((Excluded(from), Included(upto)))
+                .any(|(id, _)| lacks(page, *id))
+    }
+
+    /// To be asked before the log is read.
+    pub fn end(&self) -> End {
+        let seen = self.seen.lock();
+        End {
+            frame: seen.frames.last_key_value().map(|(id, _)| *id).or(seen.base),
+            mark: seen.refused.map(|(_, mark)| mark),
+        }
+    }
+
     /// What a log has lost that begins with `first` and has these places since [`Witness::from`], or all of them if it begins
     /// later. One that is as long as logs become has been trimmed: what is older than its first frame is not lost for that.
-    pub fn loss(&self, first: Option<LogId>, there: &BTreeSet<LogId>, length: usize) -> Loss {
-        let seen = self.seen.lock();
-        let Some(base) = seen.base else {
+    /// From here on what is there counts as known, and what is lost as told.
+    pub fn settle(&self, first: Option<LogId>, there: &BTreeSet<LogId>, length: usize) -> Loss {
+        let mut seen = self.seen.lock();
+        let frames = std::mem::take(&mut seen.frames);
+        let before = seen.base.replace(there.last().copied().unwrap_or(LogId::START));
+        if std::mem::take(&mut seen.blind) {
+            return Loss::Unknown;
+        }
+        let Some(base) = before else {
             return Loss::Frames(Vec::new());
         };
         // Older frames are there, and this one is not: it was not trimmed, and nobody knows what else is missing.
@@ -81,9 +190,13 @@ impl Witness {
             return Loss::Unknown;
         }
         let trimmed = |id: &LogId| length >= LOG_LENGTH && first.is_some_and(|first| *id < first);
-        let lost = seen.frames.iter().filter(|(id, _)| !there.contains(id) && !trimmed(id));
-        Loss::Frames(lost.map(|(_, frame)| frame.clone()).collect())
+        let lost = frames.into_iter().filter(|(id, _)| !there.contains(id) && !trimmed(id));
+        Loss::Frames(lost.map(|(_, frame)| frame).collect())
     }
+}
+
+fn lacks(page: &[(LogId, Bytes)], id: LogId) -> bool {
+    page.binary_search_by_key(&id, |(id, _)| *id).is_err()
 }
 
 #[cfg(test)]
@@ -118,24 +231,33 @@ mod tests {
 
     #[test]
     fn frames_that_are_not_there_are_lost() {
-        let witness = witness([2, 3, 4]);
-        assert_eq!(witness.from(), Some(id(1)));
-        assert_eq!(witness.loss(Some(id(1)), &there([1, 2, 3, 4]), 4), lost([]));
-        assert_eq!(witness.loss(Some(id(1)), &there([1, 2, 9]), 3), lost([3, 4]));
+        let seen = || witness([2, 3, 4]);
+        assert_eq!(seen().from(), Some(id(1)));
+        assert_eq!(seen().settle(Some(id(1)), &there([1, 2, 3, 4]), 4), lost([]));
+        assert_eq!(seen().settle(Some(id(1)), &there([1, 2, 9]), 3), lost([3, 4]));
     }
 
     #[test]
     fn a_log_that_ends_before_all_that_is_remembered_has_lost_nobody_knows_what() {
         let witness = witness([2, 3]);
-        assert_eq!(witness.loss(Some(id(0)), &there([9]), 2), Loss::Unknown);
+        assert_eq!(witness.settle(Some(id(0)), &there([9]), 2), Loss::Unknown);
     }
 
     #[test]
     fn a_log_that_was_trimmed_has_lost_nothing_and_one_that_was_deleted_may_have_lost_what_is_remembered() {
-        let witness = witness([2, 3, 4]);
-        assert_eq!(witness.loss(Some(id(3)), &there([3]), LOG_LENGTH), lost([4]));
-        assert_eq!(witness.loss(Some(id(3)), &there([3, 4]), 2), lost([2]));
-        assert_eq!(witness.loss(None, &there([]), 0), lost([2, 3, 4]));
+        let seen = || witness([2, 3, 4]);
+        assert_eq!(seen().settle(Some(id(3)), &there([3]), LOG_LENGTH), lost([4]));
+        assert_eq!(seen().settle(Some(id(3)), &there([3, 4]), 2), lost([2]));
+        assert_eq!(seen().settle(None, &there([]), 0), lost([2, 3, 4]));
+    }
+
+    #[test]
+    fn what_was_lost_once_is_not_missed_again() {
+        let witness = witness([2, 3]);
+        assert_eq!(witness.end().frame, Some(id(3)));
+        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2), lost([3]));
+        assert_eq!(witness.end().frame, Some(id(2)), "a log that ends there is whole");
+        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2), lost([]));
     }
 
     #[test]
@@ -143,7 +265,7 @@ mod tests {
         let witness = witness([2, 500, WINDOW + 501]);
         assert_eq!(witness.from(), Some(id(500)));
         witness.saw(id(3), frame(3));
-        assert_eq!(witness.loss(Some(id(1)), &there([500]), 1), lost([WINDOW + 501]));
+        assert_eq!(witness.settle(Some(id(1)), &there([500]), 1), lost([WINDOW + 501]));
     }
 
     #[test]

@@ -300,12 +300,17 @@ impl Engine {
         change: Change,
     ) {
         let (engine, missed, told) = (Arc::clone(self), request.clone(), change.clone());
-        let finish = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {
+        let finish = Box::new(move |before: &BatchState, reply: Result<RemoteReply>| {
             if engine.outbox.is_remote() {
                 local(&engine);
             }
             match &reply {
-                Ok(RemoteReply::State(state)) => engine.saw_incarnation(state.incarnation, state.counter),
+                Ok(RemoteReply::State(state)) => {
+                    if before.incarnation != state.incarnation {
+                        engine.witness.left(before.incarnation);
+                    }
+                    engine.saw_incarnation(state.incarnation, state.counter);
+                }
                 Ok(_) => {}
                 Err(_) => {
                     engine.counters.remote_errors.add();

@@ -169,7 +169,7 @@ impl Place {
         }
     }
 
-    fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         if text.is_empty() {
             return Some(Place::Unknown);
         }
@@ -186,6 +186,13 @@ impl Place {
                 id: LogId::parse(rest)?,
             }),
         }
+    }
+}
+
+impl Place {
+    /// Whether it stands in the log.
+    pub fn is_logged(&self) -> bool {
+        matches!(self, Place::Logged { .. })
     }
 }
 

@@ -18,7 +18,7 @@ pub use redis::Redis;
 use crate::codec::envelope::grace_of;
 use crate::entry::Entry;
 use crate::error::Result;
-use crate::event::LogId;
+use crate::event::{LogId, Place};
 use crate::key::RemoteKey;
 pub use crate::lock::Token;
 use bytes::Bytes;
@@ -319,8 +319,8 @@ pub enum RemoteReply {
     Held(Option<Token>),
     /// See the request.
     Done(bool),
-    /// For each frame its place in the log and the place before it; `None` when the log refused it.
-    Told(Vec<Option<(LogId, LogId)>>),
+    /// What stands behind each frame when it is published.
+    Told(Vec<Place>),
     /// Frames with their places, in order, and the mark: a number that never comes back, 0 = the log has refused nothing.
     Log(Vec<(LogId, Bytes)>, u64),
 }

@@ -6,6 +6,7 @@ mod watch;
 
 use crate::codec::envelope::GRACE_OFFSET;
 use crate::error::Result;
+use crate::event::Place;
 use crate::key::{RemoteKey, life_name, state_name};
 use crate::options::lock;
 use crate::random::Random;
@@ -219,7 +220,7 @@ impl Redis {
             if let RemoteReply::Told(places) = reply
                 && !places.is_empty()
             {
-                self.link.note_log(places.iter().all(Option::is_some));
+                self.link.note_log(places.iter().all(Place::is_logged));
             }
         }
         if replies.iter().any(replies::is_misplaced) {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use turbocache::clock::{FOREVER, SystemClock};
 use turbocache::codec::envelope::Envelope;
 use turbocache::entry::{Lifetime, SerializerId};
-use turbocache::event::LogId;
+use turbocache::event::{self, LogId};
 use turbocache::key::RemoteKey;
 use turbocache::options::{Options, RedisOptions};
 use turbocache::random::SystemRandom;
@@ -845,7 +845,10 @@ async fn what_is_told_stands_in_the_log_and_is_read_from_its_place_on() {
             match ask(tier, RemoteRequest::Tell { frames, hints }).await {
                 RemoteReply::Told(places) => places
                     .into_iter()
-                    .map(|place| place.expect("a place"))
+                    .map(|place| match place {
+                        event::Place::Logged { before, id } => (before, id),
+                        place => panic!("{name}: {place:?}"),
+                    })
                     .collect::<Vec<_>>(),
                 reply => panic!("{name}: {reply:?}"),
             }

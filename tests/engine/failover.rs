@@ -154,6 +154,96 @@ async fn a_connection_that_is_replaced_while_nothing_fails_is_not_believed_befor
 }
 
 #[tokio::test]
+async fn a_change_is_missed_behind_what_others_have_told_since() {
+    let world = World::new();
+    let [(a, _), (b, _)] = pair(&world).await;
+    // What A tells now it does not hear itself: it reads the log from before.
+    world.bus.cut();
+    let before = world.model.saved();
+    a.delete("k").await.unwrap();
+    world.model.put_back(before);
+    b.delete("unrelated").await.unwrap();
+    settled(&world, &a).await;
+    assert_eq!(soon(world.join().await.0.get::<u8>("k")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_right_behind_a_clear_is_missed() {
+    let world = World::new();
+    let [(a, remote), _] = pair(&world).await;
+    a.clear().await.unwrap();
+    a.set("k", &1).await.unwrap();
+    // Nobody has looked at the log since the clear.
+    let before = world.model.saved();
+    a.delete("k").await.unwrap();
+    world.model.put_back(before);
+    remote.succeed();
+    assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), None);
+    eventually("the loss is known", async || {
+        a.engine().counters().changes_lost.value() == 1
+    })
+    .await;
+    eventually("settled", async || a.engine().is_settled()).await;
+    assert_eq!(soon(world.join().await.0.get::<u8>("k")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn values_that_were_cleared_and_are_back_are_old_also_when_only_the_clear_was_not_heard() {
+    let world = World::new();
+    let [(a, remote), (b, _)] = pair(&world).await;
+    world.bus.cut();
+    let before = world.model.saved();
+    a.delete("k").await.unwrap();
+    b.clear().await.unwrap();
+    // The state tells A that everything is another now.
+    assert_eq!(soon(a.get::<u8>("nothing")).await.unwrap(), None);
+    b.close().await;
+    world.model.put_back(before);
+    remote.succeed();
+    assert_eq!(soon(a.get::<u8>("other")).await.unwrap(), None);
+    eventually("settled", async || a.engine().is_settled()).await;
+    assert_eq!(soon(world.join().await.0.get::<u8>("other")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_mark_that_went_back_makes_everything_old() {
+    let world = World::new();
+    world.model.refuse_log(true);
+    let [(a, remote), _] = pair(&world).await;
+    let before = world.model.saved();
+    a.delete("k").await.unwrap();
+    world.model.put_back(before);
+    remote.succeed();
+    assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), None);
+    eventually("settled", async || a.engine().is_settled()).await;
+    assert_eq!(soon(world.join().await.0.get::<u8>("k")).await.unwrap(), None);
+}
+
+/// The value comes from the server before, and whether its tag was invalidated is asked of the one behind.
+#[tokio::test]
+async fn what_is_said_of_tags_is_not_believed_before_the_log() {
+    let world = World::new();
+    pair(&world).await;
+    let (b, remote) = world.join().await;
+    remote.set_deadline(Duration::from_secs(60));
+    let before = world.model.saved();
+    b.invalidate_tags(&["t"]).await.unwrap();
+    let mut held = remote.hold(
+        |request| matches!(request, RemoteRequest::State { fields } if fields.iter().any(|field| field.contains("::t"))),
+    );
+    let read = tokio::spawn({
+        let b = b.clone();
+        async move { b.get::<u8>("k").await }
+    });
+    held.arrived().await;
+    world.model.put_back(before);
+    remote.succeed();
+    // It is asked again, of the other server.
+    held.release();
+    assert_eq!(soon(read).await.unwrap().unwrap(), None);
+}
+
+#[tokio::test]
 async fn what_is_read_while_the_connection_is_replaced_is_not_believed() {
     let world = World::new();
     let [(a, remote), _] = pair(&world).await;

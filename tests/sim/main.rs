@@ -37,6 +37,14 @@ fn histories_in_which_the_log_refuses_keep_the_laws() {
 }
 
 #[test]
+fn histories_in_which_a_replica_takes_over_keep_the_laws() {
+    for seed in 0..500 {
+        let violations = run(&Plan::with_failovers(seed), &Faults::default(), false).violations;
+        assert_eq!(violations, [], "seed {seed}, with --failovers");
+    }
+}
+
+#[test]
 fn a_store_without_a_mark_breaks_law_4_when_its_log_refuses() {
     let faults = lying(|model, request| match request {
         RemoteRequest::ReadLog { .. } => match model.apply(request) {

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --example simulate -- --histories 1000000 --from 1 --threads 2
 //! cargo run --release --example simulate -- --refusals           in each of them the log takes nothing for a while
+//! cargo run --release --example simulate -- --failovers          in each of them a replica takes over
 //! cargo run --release --example simulate -- --with Silences      only those in which this happens
 //! cargo run --release --example simulate -- --seed 4711          the shortest history that breaks the same law
 //! cargo run --release --example simulate -- --seed 4711 --whole  all of it
@@ -35,6 +36,8 @@ fn main() -> ExitCode {
     };
     let make: fn(u64) -> Plan = if arguments.contains_key("refusals") {
         Plan::with_refusals
+    } else if arguments.contains_key("failovers") {
+        Plan::with_failovers
     } else {
         Plan::new
     };

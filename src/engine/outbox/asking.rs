@@ -4,7 +4,7 @@ use super::Queue;
 use super::batch::{Batch, BatchState, batch_state};
 use crate::engine::recovery::Recovery;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::LogId;
+use crate::event::Place;
 use crate::tier::{RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies};
 use futures_util::FutureExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -121,7 +121,7 @@ fn is_worth_another(replies: &Replies) -> bool {
     !replies.is_empty() && replies.iter().all(passes)
 }
 
-fn places(reply: &Result<RemoteReply>) -> Option<&[Option<(LogId, LogId)>]> {
+fn places(reply: &Result<RemoteReply>) -> Option<&[Place]> {
     match reply {
         Ok(RemoteReply::Told(places)) => Some(places),
         _ => None,

@@ -2,7 +2,7 @@
 
 use super::replies::unexpected;
 use crate::error::Result;
-use crate::event::LogId;
+use crate::event::{LogId, Place};
 use crate::key::{channel_name, log_name, mark_name};
 use crate::tier::{LOG_LENGTH, LOG_PAGE, RemoteReply};
 use crate::transport::redis::{Cmd, Value, cmd};
@@ -12,9 +12,9 @@ use bytes::Bytes;
 const LIFE: u64 = 86_400_000;
 
 /// Keys: log, mark. Arguments: channel, length, life, frames. Appends each frame, and publishes it with the place before it and
-/// its own, by which a receiver sees that nothing is missing between the two. Returns the places, before and own by turns;
-/// nothing for a frame that the log refused: that one moves the mark, and is published with the end of the log, and the mark
-/// before it and its own. A mark is the time in microseconds: it does not come back when the key is lost.
+/// its own, by which a receiver sees that nothing is missing between the two. A frame that the log refused moves the mark, and
+/// is published with the end of the log, and the mark before it and its own. A mark is the time in microseconds: it does not come
+/// back when the key is lost. Returns what was published behind each.
 ///
 /// The life comes first: a script that has written something may append also when the server is full.
 const TELL: &str = "
@@ -24,20 +24,18 @@ local before = call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 before = before[1] and before[1][1] or '0-0'
 for at = 4, #ARGV do
   local id = call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'f', ARGV[at])
+  local behind = ''
   if type(id) == 'string' then
-    call('PUBLISH', ARGV[1], ARGV[at] .. before .. ' ' .. id)
-    places[#places + 1] = before
-    places[#places + 1] = id
+    behind = before .. ' ' .. id
     before = id
   else
     local last, time = tonumber(call('GET', KEYS[2])) or 0, call('TIME')
     local mark = math.max(last + 1, (time[1] or 0) * 1e6 + (time[2] or 0))
     local set = call('SET', KEYS[2], string.format('%.0f', mark), 'PX', ARGV[3])
-    local behind = set.ok and string.format('%s %.0f %.0f', before, last, mark) or ''
-    call('PUBLISH', ARGV[1], ARGV[at] .. behind)
-    places[#places + 1] = ''
-    places[#places + 1] = ''
+    behind = set.ok and string.format('%s %.0f %.0f', before, last, mark) or ''
   end
+  call('PUBLISH', ARGV[1], ARGV[at] .. behind)
+  places[#places + 1] = behind
 end
 if lives == 0 then call('PEXPIRE', KEYS[1], ARGV[3]) end
 return places";
@@ -92,10 +90,7 @@ pub fn told(frames: &[Bytes], hints: &[Bytes], mut next: impl FnMut() -> Result<
         Ok(Vec::new())
     } else {
         next().and_then(|value| match value {
-            Value::Array(places) if places.len() == 2 * frames.len() => Ok(places
-                .chunks(2)
-                .map(|pair| Some((id(&pair[0])?, id(&pair[1])?)))
-                .collect()),
+            Value::Array(places) if places.len() == frames.len() => places.iter().map(place).collect(),
             other => Err(unexpected(&other)),
         })
     };
@@ -136,8 +131,16 @@ pub fn read(mut next: impl FnMut() -> Result<Value>) -> Result<RemoteReply> {
 }
 
 fn id(value: &Value) -> Option<LogId> {
+    LogId::parse(text(value)?)
+}
+
+fn place(value: &Value) -> Result<Place> {
+    text(value).and_then(Place::read).ok_or_else(|| unexpected(value))
+}
+
+fn text(value: &Value) -> Option<&str> {
     match value {
-        Value::BulkString(text) => LogId::parse(std::str::from_utf8(text).ok()?),
+        Value::BulkString(text) => std::str::from_utf8(text).ok(),
         _ => None,
     }
 }

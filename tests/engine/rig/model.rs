@@ -147,10 +147,7 @@ impl Model {
         let places = frames.iter().map(|frame| {
             let place = log.append(frame);
             (self.publish)([&frame[..], place.to_string().as_bytes()].concat());
-            match place {
-                Place::Logged { before, id } => Some((before, id)),
-                _ => None,
-            }
+            place
         });
         let places = places.collect();
         hints.iter().for_each(|hint| (self.publish)(hint.to_vec()));

@@ -41,7 +41,7 @@ pub struct LoadId(usize);
 
 /// A point in a history: the order tells what came first within a millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Point {
+pub struct Point {
     order: u64,
     ms: u64,
 }
@@ -81,6 +81,8 @@ struct Invalidation {
     acknowledged: Option<Point>,
     /// The process that was asked still lives, or has been answered by the store.
     stands: bool,
+    /// The store has lost it after that.
+    lost: bool,
     /// By which the others are told.
     message: Option<MessageId>,
 }
@@ -132,6 +134,8 @@ pub struct Checker {
     arrivals: Vec<Vec<Option<Point>>>,
     /// By node: when it dropped all that it held.
     forgot: Vec<Vec<Point>>,
+    /// By node: when it died last.
+    died: Vec<Option<Point>>,
     /// By node: from when until when it cannot reach the store, or not quickly, or has something left of that. In the order in
     /// which they begin.
     troubles: Vec<Vec<(u64, u64)>>,
@@ -150,6 +154,7 @@ impl Checker {
             now: Point { order: 0, ms: 0 },
             arrivals: Vec::new(),
             forgot: vec![Vec::new(); nodes],
+            died: vec![None; nodes],
             troubles: vec![Vec::new(); nodes],
             calm,
             values: Vec::new(),
@@ -184,6 +189,7 @@ impl Checker {
             begun: self.now,
             acknowledged: None,
             stands: true,
+            lost: false,
             message: None,
         });
         InvalidationId(self.invalidations.len() - 1)
@@ -196,6 +202,36 @@ impl Checker {
         for value in &mut self.values {
             if matches!(value.origin, Origin::Set(set) if set == id) {
                 value.written = Some(self.now.ms);
+            }
+        }
+    }
+
+    /// The point in time.
+    pub fn point(&self) -> Point {
+        self.now
+    }
+
+    /// What was acknowledged `since` is lost. Who made it, or has heard of it, and lives, knows of it, and makes it again; if
+    /// nobody does, it never was.
+    pub fn has_lost(&mut self, since: Point) {
+        for invalidation in &mut self.invalidations {
+            invalidation.lost |= invalidation.acknowledged.is_none_or(|ended| ended.order >= since.order);
+        }
+        for node in 0..self.died.len() {
+            if let Some(died) = self.died[node] {
+                self.forget_lost(node, died);
+            }
+        }
+    }
+
+    /// What is lost, and the node knew before it died, it does not know any more.
+    fn forget_lost(&mut self, node: Node, died: Point) {
+        for invalidation in self.invalidations.iter_mut().filter(|invalidation| invalidation.lost) {
+            let knew = |since: Point| since.order < died.order;
+            invalidation.stands &= invalidation.node != node || !knew(invalidation.begun);
+            if let Some(message) = invalidation.message {
+                let arrival = &mut self.arrivals[message.0][node];
+                *arrival = arrival.filter(|heard| !knew(*heard));
             }
         }
     }
@@ -273,6 +309,8 @@ impl Checker {
         {
             invalidation.stands &= invalidation.acknowledged.is_some();
         }
+        self.died[node] = Some(self.now);
+        self.forget_lost(node, self.now);
         self.forgot_all(node);
     }
 
@@ -399,11 +437,11 @@ impl Checker {
             .and_then(|message| self.arrivals[message.0][read.node]);
         let forgot = self.forgot[read.node]
             .iter()
-            .find(|forgot| forgot.order > acknowledged.order);
+            .find(|forgot| !invalidation.lost && forgot.order > acknowledged.order);
         if let Some(heard) = [message, forgot.copied()].into_iter().flatten().find(before) {
             return Some(("law 3", heard.ms));
         }
-        let acknowledged = Some(acknowledged).filter(before)?;
+        let acknowledged = Some(acknowledged).filter(before).filter(|_| !invalidation.lost)?;
         let came_from_others = self.maker(value) != read.node;
         let known = if came_from_others {
             acknowledged.ms + BOUND

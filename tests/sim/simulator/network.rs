@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tokio::sync::oneshot;
 use turbocache::error::{Error, ErrorKind};
@@ -61,6 +61,8 @@ pub struct Link {
     world: Weak<World>,
     node: usize,
     connection: Mutex<Arc<Connection>>,
+    /// Connections before this one: another server may answer on each.
+    before: AtomicU64,
     /// The process has died: nothing comes or goes any more.
     dead: AtomicBool,
 }
@@ -92,6 +94,7 @@ impl Link {
             world: Arc::downgrade(world),
             node,
             connection: Mutex::default(),
+            before: AtomicU64::new(0),
             dead: AtomicBool::new(false),
         }
     }
@@ -102,10 +105,21 @@ impl Link {
         self.reset();
     }
 
+    /// The server has gone, and another one takes its place: what is on its way is never executed.
+    pub fn succeed(&self) {
+        let connection = std::mem::take(&mut *self.connection.lock());
+        self.before.fetch_add(1, Ordering::SeqCst);
+        connection.replies.lock().clear();
+        connection.chunks.lock().drain(..).for_each(|chunk| {
+            chunk.exchange.lock().done = None;
+        });
+    }
+
     /// The connection is closed. What is on its way may still be executed, or not.
     pub fn reset(&self) {
         let Some(world) = self.world.upgrade() else { return };
         let connection = std::mem::take(&mut *self.connection.lock());
+        self.before.fetch_add(1, Ordering::SeqCst);
         connection.replies.lock().clear();
         let mut lost = false;
         connection.chunks.lock().retain(|chunk| {
@@ -203,6 +217,7 @@ impl Drop for Doubt<'_> {
             return;
         }
         let old = std::mem::take(&mut *current);
+        self.link.before.fetch_add(1, Ordering::SeqCst);
         drop(current);
         // What was sent may still be executed.
         let chunks = old.chunks.lock();
@@ -240,6 +255,10 @@ impl RemoteTier for Link {
 
     fn batches_in_flight(&self) -> usize {
         4
+    }
+
+    fn successions(&self) -> u64 {
+        self.before.load(Ordering::SeqCst)
     }
 
     fn state(&self) -> RemoteState {

@@ -522,6 +522,10 @@ impl turbocache::tier::RemoteTier for Shared {
         self.0.batches_in_flight()
     }
 
+    fn successions(&self) -> u64 {
+        self.0.successions()
+    }
+
     fn state(&self) -> turbocache::tier::RemoteState {
         self.0.state()
     }

@@ -79,6 +79,8 @@ pub enum Fault {
     LogRefused { time: u64 },
     /// The store forgets who loads, and who lives: it is full, and these have an end.
     Forget,
+    /// A replica takes over that lacks what was changed in the last `lag`.
+    Failover { lag: u64 },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +194,32 @@ impl Plan {
             let at = dice.below(plan.steps.len() as u64) as usize;
             let scene = while_the_log_refuses(&dice, plan.nodes, plan.keys);
             plan.steps.splice(at..at, scene);
+        }
+        plan
+    }
+
+    /// The same, and replicas take over in it.
+    pub fn with_failovers(seed: u64) -> Self {
+        let mut plan = Self::new(seed);
+        let dice = Dice::new(!seed);
+        let excluded = |step: &Step| {
+            matches!(
+                step.act,
+                Act::Fault(Fault::Flush | Fault::Restart { .. } | Fault::LogRefused { .. })
+            )
+        };
+        plan.steps.retain(|step| !excluded(step));
+        for _ in 0..dice.between(1, 3) {
+            let at = dice.below(plan.steps.len() as u64) as usize;
+            let lag = dice.pick(&[0, 5, 50, 500]);
+            let act = Act::Fault(Fault::Failover { lag });
+            plan.steps.insert(
+                at,
+                Step {
+                    pause: dice.below(200),
+                    act,
+                },
+            );
         }
         plan
     }

@@ -17,7 +17,8 @@ pub fn time_of(act: Act) -> u64 {
             | Fault::Crash { time, .. }
             | Fault::Freeze { time }
             | Fault::Restart { time }
-            | Fault::LogRefused { time },
+            | Fault::LogRefused { time }
+            | Fault::Failover { lag: time },
         ) => time,
         Act::Fault(Fault::Silences {
             first, pause, second, ..
@@ -87,6 +88,22 @@ pub fn befall(world: &Arc<World>, fault: Fault) {
         Fault::Forget => {
             world.server.model.forget_leases();
             world.server.model.forget_lives();
+        }
+        Fault::Failover { lag } => {
+            let replica = world.server.model.saved();
+            let since = world.check(|checker| checker.point());
+            all_troubled(world, lag);
+            world.schedule.after(lag, move |world: &Arc<World>| {
+                world.server.model.put_back(replica);
+                for node in &world.nodes {
+                    node.with_link(|link| link.succeed());
+                    if let Some(wire) = node.wire() {
+                        wire.reset(world);
+                    }
+                }
+                world.check(|checker| checker.has_lost(since));
+                all_troubled(world, 0);
+            });
         }
         Fault::Crash { node, time } => {
             world.nodes[node].crash(world);
