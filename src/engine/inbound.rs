@@ -323,7 +323,7 @@ impl Engine {
             match reply {
                 Ok(RemoteReply::Log(frames, mark)) if place.is_some() => engine.hear_log(from, end, frames, mark),
                 Ok(RemoteReply::Log(frames, mark)) if engine.has_lost(end, from, &frames, mark) => {
-                    engine.lose_place(end, &frames, mark);
+                    engine.lose_place(end, mark);
                 }
                 _ => {}
             }
@@ -369,7 +369,7 @@ impl Engine {
         let (missing, complete) = match page {
             Page::Complete(missing) => (missing, true),
             Page::More(missing) => (missing, false),
-            Page::Lost => return self.lose_place(end, &frames, mark),
+            Page::Lost => return self.lose_place(end, mark),
         };
         if self.inbound.hearing.lock().marked(mark) {
             // What the log has refused stands nowhere. The next one shall be heard: then this engine knows it, too.
@@ -398,18 +398,13 @@ impl Engine {
     }
 
     /// Trimmed, emptied, another server: what was missed is unknown. It begins anew.
-    fn lose_place(self: &Arc<Self>, end: End, page: &[(LogId, Bytes)], mark: u64) {
+    fn lose_place(self: &Arc<Self>, end: End, mark: u64) {
         if end.is_above(mark) {
             self.witness.lose_sight();
         }
         self.inbound.hearing.lock().begin_anew(mark);
         self.inbound.set_log(Log::Unknown);
-        // An incarnation of which nothing is missing, and nothing was seen before, has none of the values that were there.
-        let now = self.last_state.lock().0;
-        let before = self.inbound.incarnation.load(Ordering::SeqCst);
-        if now == before || self.witness.has_left(now) || self.witness.misses_of(now, end, page) {
-            self.recovery.doubt_all();
-        }
+        self.recovery.doubt_all();
         self.drop_unheard();
         self.audit();
         self.ask_log(self.clock.now());

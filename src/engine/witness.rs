@@ -8,7 +8,7 @@
 //! What the log refuses moves the mark. Of that only the last mark is remembered: if it has gone back, something is lost, and
 //! nobody knows what.
 
-use crate::event::{Frame, LogId, Place};
+use crate::event::{LogId, Place};
 use crate::tier::{LOG_LENGTH, LOG_PAGE};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -124,14 +124,6 @@ impl Witness {
     /// Whether the incarnation had ended.
     pub fn has_left(&self, incarnation: u64) -> bool {
         self.seen.lock().left.contains(&incarnation)
-    }
-
-    /// Whether something that was told in the incarnation may be missing in a log that ends with this page.
-    pub fn misses_of(&self, incarnation: u64, end: End, page: &[(LogId, Bytes)]) -> bool {
-        let tells = |frame: &Bytes| Frame::decode(frame).is_some_and(|frame| frame.incarnation == incarnation);
-        let seen = self.seen.lock();
-        let mut known = seen.frames.iter().filter(|(id, _)| Some(**id) <= end.frame);
-        page.len() >= LOG_PAGE || known.any(|(id, frame)| lacks(page, *id) && tells(frame))
     }
 
     /// What was there up to here is not its business.

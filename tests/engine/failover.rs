@@ -206,6 +206,23 @@ async fn values_that_were_cleared_and_are_back_are_old_also_when_only_the_clear_
 }
 
 #[tokio::test]
+async fn a_server_from_before_the_process_is_not_taken_for_an_empty_one() {
+    let world = World::new();
+    let [(a, _), _] = pair(&world).await;
+    let before = world.model.saved();
+    a.clear().await.unwrap();
+    let (late, remote) = world.join().await;
+    late.delete("k").await.unwrap();
+    // What comes back had ended before it began: it has never heard of that.
+    world.model.put_back(before);
+    remote.succeed();
+    assert_eq!(soon(late.get::<u8>("k")).await.unwrap(), None);
+    eventually("settled", async || late.engine().is_settled()).await;
+    assert_eq!(soon(late.get::<u8>("other")).await.unwrap(), None);
+    assert_eq!(soon(world.join().await.0.get::<u8>("other")).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_mark_that_went_back_makes_everything_old() {
     let world = World::new();
     world.model.refuse_log(true);

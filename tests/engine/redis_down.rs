@@ -133,7 +133,11 @@ async fn an_emptied_server_has_none_of_the_old_and_takes_the_new() {
         assert_eq!(cache.nested("users").get::<u8>("k").await.unwrap(), None);
     }
     a.set("k", &2).await.unwrap();
-    assert_eq!(b.get::<u8>("k").await.unwrap(), Some(2));
+    // Until it is clear that the server has none of the old, nothing that it says is believed.
+    eventually("the new is believed", async || {
+        b.get::<u8>("k").await.unwrap() == Some(2)
+    })
+    .await;
     assert_eq!(soon(b.get_or_load("new", seven)).await.unwrap(), 7);
     assert_eq!(a.get::<u8>("new").await.unwrap(), Some(7));
 }

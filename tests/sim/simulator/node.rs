@@ -149,7 +149,7 @@ impl Node {
     /// kill -9.
     pub fn crash(&self, world: &Arc<World>) {
         self.stop();
-        world.check(|checker| checker.died(self.index));
+        world.died(self.index);
     }
 
     pub fn stop(&self) {

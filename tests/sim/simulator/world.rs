@@ -265,6 +265,12 @@ impl World {
         self.told.lock().arrived.extend(id.map(|id| (node, id)));
     }
 
+    /// What had arrived at a process that is dead now, and what it would have heard of.
+    pub fn died(&self, node: usize) {
+        self.told.lock().arrived.retain(|(at, _)| *at != node);
+        self.check(|checker| checker.died(node));
+    }
+
     /// A call that changes something: the database first.
     pub fn invalidate(&self, call: Call, node: usize, soft: bool) -> InvalidationId {
         let floors = {
