@@ -74,10 +74,15 @@ impl Engine {
             // The clear that ended it is lost, whether anybody here has heard of it or not.
             Loss::Frames(_) if self.witness.has_left(now) => self.abandon(now),
             Loss::Frames(frames) => {
-                let frames = frames.iter().filter_map(|bytes| Frame::decode(bytes));
-                // A new incarnation has none of the values before it.
-                let known = |frame: &Frame| [audit.incarnation, frame.incarnation].contains(&now);
-                for change in frames.filter(known).flat_map(|frame| frame.changes) {
+                let frames = frames
+                    .iter()
+                    .filter_map(|(id, bytes)| Some((*id, Frame::decode(bytes)?)));
+                // One that began since has none of the values before it; one that had ended may have all of them.
+                let begun_since = |id: LogId| audit.first.is_some_and(|first| first > id);
+                let known = |(id, frame): &(LogId, Frame)| {
+                    [audit.incarnation, frame.incarnation].contains(&now) || !begun_since(*id)
+                };
+                for change in frames.filter(known).flat_map(|(_, frame)| frame.changes) {
                     self.counters.changes_lost.add();
                     self.make_again(change, now);
                 }

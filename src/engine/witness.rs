@@ -64,7 +64,7 @@ impl End {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Loss {
     /// These frames at most.
-    Frames(Vec<Bytes>),
+    Frames(Vec<(LogId, Bytes)>),
     /// More than is remembered.
     Unknown,
 }
@@ -166,24 +166,25 @@ impl Witness {
 
     /// What a log has lost that begins with `first` and has these places since [`Witness::from`], or all of them if it begins
     /// later. One that is as long as logs become has been trimmed: what is older than its first frame is not lost for that.
-    /// From here on what is there counts as known, and what is lost as told.
+    /// From here on what is lost counts as told; what is there may be lost yet.
     pub fn settle(&self, first: Option<LogId>, there: &BTreeSet<LogId>, length: usize) -> Loss {
         let mut seen = self.seen.lock();
         let frames = std::mem::take(&mut seen.frames);
-        let before = seen.base.replace(there.last().copied().unwrap_or(LogId::START));
-        if std::mem::take(&mut seen.blind) {
-            return Loss::Unknown;
-        }
-        let Some(base) = before else {
-            return Loss::Frames(Vec::new());
-        };
+        let blind = std::mem::take(&mut seen.blind);
         // Older frames are there, and this one is not: it was not trimmed, and nobody knows what else is missing.
-        if first.is_some_and(|first| first <= base) && !there.contains(&base) {
-            return Loss::Unknown;
+        let lacks_base = |base: LogId| first.is_some_and(|first| first <= base) && !there.contains(&base);
+        if blind || seen.base.is_none_or(lacks_base) {
+            let known = !blind && seen.base.is_none();
+            seen.base = Some(there.last().copied().unwrap_or(LogId::START));
+            return if known { Loss::Frames(Vec::new()) } else { Loss::Unknown };
         }
         let trimmed = |id: &LogId| length >= LOG_LENGTH && first.is_some_and(|first| *id < first);
-        let lost = frames.into_iter().filter(|(id, _)| !there.contains(id) && !trimmed(id));
-        Loss::Frames(lost.map(|(_, frame)| frame).collect())
+        let (there, lost): (BTreeMap<_, _>, BTreeMap<_, _>) = frames
+            .into_iter()
+            .filter(|(id, _)| !trimmed(id))
+            .partition(|(id, _)| there.contains(id));
+        seen.frames = there;
+        Loss::Frames(lost.into_iter().collect())
     }
 }
 
@@ -218,7 +219,7 @@ mod tests {
     }
 
     fn lost(frames: impl IntoIterator<Item = u64>) -> Loss {
-        Loss::Frames(frames.into_iter().map(frame).collect())
+        Loss::Frames(frames.into_iter().map(|millis| (id(millis), frame(millis))).collect())
     }
 
     #[test]
@@ -250,6 +251,13 @@ mod tests {
         assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2), lost([3]));
         assert_eq!(witness.end().frame, Some(id(2)), "a log that ends there is whole");
         assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2), lost([]));
+    }
+
+    #[test]
+    fn what_was_there_once_may_be_lost_yet() {
+        let witness = witness([2, 3]);
+        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2), lost([3]));
+        assert_eq!(witness.settle(None, &there([]), 0), lost([2]));
     }
 
     #[test]

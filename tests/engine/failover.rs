@@ -223,6 +223,38 @@ async fn a_server_from_before_the_process_is_not_taken_for_an_empty_one() {
 }
 
 #[tokio::test]
+async fn what_was_told_of_an_emptied_server_is_made_again_on_one_from_before_that() {
+    for logged in [false, true] {
+        let world = World::new();
+        let (a, _) = world.join().await;
+        assert_eq!(
+            soon(a.get_or_load("k", async || Ok::<_, std::convert::Infallible>(1u8)))
+                .await
+                .unwrap(),
+            1
+        );
+        if logged {
+            a.set("other", &1).await.unwrap();
+        }
+        let before = world.model.saved();
+        a.close().await;
+        world.model.flush();
+        let (late, remote) = world.join().await;
+        late.delete("k").await.unwrap();
+        world.model.put_back(before);
+        remote.succeed();
+        assert_eq!(soon(late.get::<u8>("k")).await.unwrap(), None, "{logged}");
+        eventually("settled", async || late.engine().is_settled()).await;
+        assert_eq!(soon(late.get::<u8>("k")).await.unwrap(), None, "{logged}");
+        assert_eq!(
+            soon(world.join().await.0.get::<u8>("k")).await.unwrap(),
+            None,
+            "{logged}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_mark_that_went_back_makes_everything_old() {
     let world = World::new();
     world.model.refuse_log(true);

@@ -202,12 +202,7 @@ impl Plan {
     pub fn with_failovers(seed: u64) -> Self {
         let mut plan = Self::new(seed);
         let dice = Dice::new(!seed);
-        let excluded = |step: &Step| {
-            matches!(
-                step.act,
-                Act::Fault(Fault::Flush | Fault::Restart { .. } | Fault::LogRefused { .. })
-            )
-        };
+        let excluded = |step: &Step| matches!(step.act, Act::Fault(Fault::LogRefused { .. }));
         plan.steps.retain(|step| !excluded(step));
         for _ in 0..dice.between(1, 3) {
             let at = dice.below(plan.steps.len() as u64) as usize;
