@@ -35,13 +35,20 @@ if (unknown.length > 0) {
 mkdirSync(REPORTS, { recursive: true });
 
 const results = [];
+const failures = [];
 for (const name of names) {
   const started = performance.now();
-  const result = honest(await RUNNERS[name]());
-  results.push({ runner: name, ...result, seconds: Number(((performance.now() - started) / 1_000).toFixed(1)) });
+  const outcome = await RUNNERS[name]();
+  failures.push(...outcome.failures.map((failure) => `${name}: ${failure}`));
+  results.push({
+    runner: name,
+    ...honest(outcome),
+    seconds: Number(((performance.now() - started) / 1_000).toFixed(1)),
+  });
 }
 console.log();
 console.table(results);
+for (const failure of failures) console.log(`failed: ${failure}`);
 
 const sum = (field) => results.reduce((total, result) => total + result[field], 0);
 const line = `${sum('passed')} passed, ${sum('failed')} failed`;
@@ -66,7 +73,8 @@ async function runCargo(args, options = {}) {
     counts.failed += Number(failed);
     counts.skipped += Number(ignored);
   }
-  return { ...counts, exitCode };
+  const failures = Array.from(output.matchAll(/^test (.*) \.\.\. FAILED$/gm), ([, test]) => test);
+  return { ...counts, failures, exitCode };
 }
 
 /** What loom tries in every order of threads, what shuttle tries in many, then the same pieces on real threads. */
@@ -76,7 +84,8 @@ async function runModels() {
   for (const features of ['loom', 'shuttle', '']) all.push(await runCargo(['test', '--features', features], options));
   const sum = (field) => all.reduce((total, counts) => total + counts[field], 0);
   const exitCode = all.find((counts) => counts.exitCode !== 0)?.exitCode ?? 0;
-  return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped'), exitCode };
+  const failures = all.flatMap((counts) => counts.failures);
+  return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped'), failures, exitCode };
 }
 
 function runVitest(name, projects) {
@@ -104,7 +113,7 @@ async function runWithReport(name, script, args, cwd = ROOT) {
   const report = path.join(REPORTS, `${name}.json`);
   rmSync(report, { force: true });
   const { exitCode } = await run(process.execPath, [script, ...args, `--outputFile=${report}`], { cwd });
-  const counts = { passed: 0, failed: 0, skipped: 0, exitCode };
+  const counts = { passed: 0, failed: 0, skipped: 0, failures: [], exitCode };
   try {
     const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
       readFileSync(report, 'utf8'),
@@ -116,10 +125,21 @@ async function runWithReport(name, script, args, cwd = ROOT) {
     counts.passed = numPassedTests;
     counts.failed = numFailedTests + brokenFiles.length;
     counts.skipped = numPendingTests + numTodoTests;
+    counts.failures = testResults.flatMap(failuresOf);
   } catch (cause) {
     console.error(`${name} left no readable report: ${cause.message}`);
   }
   return counts;
+}
+
+/** The failed tests of a file, each with the first line of its error. */
+function failuresOf({ name, status, message, assertionResults }) {
+  const file = path.relative(ROOT, name);
+  const firstLine = (text = '') => text.split('\n', 1)[0];
+  if (status === 'failed' && assertionResults.length === 0) return [`${file}: ${firstLine(message)}`];
+  return assertionResults
+    .filter((test) => test.status === 'failed')
+    .map(({ fullName, failureMessages }) => `${file}: ${fullName}: ${firstLine(failureMessages[0])}`);
 }
 
 function run(command, args, { capture = false, cwd = ROOT, env = process.env } = {}) {
