@@ -186,6 +186,10 @@ export interface CacheManagerOptions extends FreshnessOptions {
 
 /** Options of a named cache: the manager's, except what belongs to the process. */
 export interface CacheOptions extends FreshnessOptions {
+  /** Separates deploys, for this cache: caches of one name and two versions share nothing, neither entries nor tags nor `clear`. */
+  version?: string | number;
+  /** What the values look like: any JSON value, a JSON Schema for one. Its fingerprint is part of the version; the order of an object's names does not matter. */
+  schema?: unknown;
   /** Encoding of values of this cache. */
   serializer?: 'json' | ISerializer;
   /** Decides the ttl of an entry of this cache. */
@@ -420,7 +424,10 @@ export interface Cache {
   /** The entry with its times, tier and tags, or `undefined`. */
   getEntry<T = unknown>(key: string): Promise<CacheEntry<T> | undefined>;
 
-  /** A named cache: a nested namespace with options of its own. The same name gives the same cache; other options for it are an error. */
+  /**
+   * A named cache: a nested namespace with options of its own. The same name gives the same cache; other options for it are
+   * an error, another `version` or `schema` is another cache. Without options: the one that was opened first.
+   */
   cache(name: string, options?: CacheOptions): Cache;
   /** A nested namespace with this one's options. `clear` here clears it too. */
   namespace(name: string): Cache;

@@ -174,6 +174,27 @@ describe('forFeature', () => {
     expect((await cities.getEntry('oslo'))!.ttl).toBeLessThanOrEqual(1_000);
   });
 
+  it('gives a version of a cache, which decorators find by its name', async () => {
+    class Named {
+      @TurboCache({ key: 'user:#{id}', cache: 'users' })
+      async find(id: number): Promise<string> {
+        return `${id} loaded`;
+      }
+    }
+    const app = await start({
+      imports: [
+        TurboCacheModule.forRoot({ namespace: 'versions' }),
+        TurboCacheModule.forFeature([{ name: 'users', version: 2, schema: { a: 1 } }]),
+      ],
+      providers: [Named],
+    });
+    const [manager, users] = [app.get(CacheManager), app.get<Cache>(getCacheToken('users'))];
+    expect(users.namespacePath).toMatch(/^versions\/users@2@[0-9a-f]{16}$/);
+    expect(await app.get(Named).find(1)).toBe('1 loaded');
+    expect(await users.get('user:1')).toBe('1 loaded');
+    expect(manager.cache('users')).toBe(users);
+  });
+
   it('gives caches of a named manager', async () => {
     const app = await start({
       imports: [

@@ -25,8 +25,15 @@ import type { Spaces } from './spaces';
 import { checkTags, encodeTags } from './tags';
 import type { Tiers } from './tiers';
 import { TtlRule } from './ttl-rule';
+import { levelOf } from './version';
 
 type Cache = Public.Cache;
+
+/** A named cache that was opened. */
+interface Named {
+  readonly cache: NamespaceCache;
+  readonly settings: CacheSettings;
+}
 
 export class NamespaceCache implements Cache {
   readonly namespacePath: string;
@@ -43,7 +50,10 @@ export class NamespaceCache implements Cache {
   /** Of calls without options. */
   readonly #plain: EntryFreshness;
   readonly #resolved = new WeakMap<Public.EntryOptions, EntryFreshness>();
-  readonly #caches = new Map<string, { cache: NamespaceCache; settings: CacheSettings }>();
+  /** By level: a name, and its version. */
+  readonly #caches = new Map<string, Named>();
+  /** Those that were opened first, by name. */
+  readonly #firsts = new Map<string, NamespaceCache>();
   readonly #namespaces = new Map<string, NamespaceCache>();
 
   /** `root` is the manager's namespace, `path` what is below it; both escaped. */
@@ -241,15 +251,18 @@ export class NamespaceCache implements Cache {
   }
 
   cache(name: string, options?: Public.CacheOptions): Cache {
-    const known = this.#caches.get(name);
-    if (known !== undefined && options === undefined) return known.cache;
+    const first = this.#firsts.get(name);
+    if (first !== undefined && options === undefined) return first;
     const settings = options === undefined ? this.#settings : checkCacheOptions(options, this.#settings);
+    const level = levelOf(name, options ?? {});
+    const known = this.#caches.get(level);
     if (known !== undefined) {
       if (sameSettings(settings, known.settings)) return known.cache;
       throw clash(name);
     }
-    const cache = this.#nested(name, settings);
-    this.#caches.set(name, { cache, settings });
+    const cache = this.#nested(level, settings);
+    this.#caches.set(level, { cache, settings });
+    if (first === undefined) this.#firsts.set(name, cache);
     if (options !== undefined) this.#tiers.reports.warnings(incoherences(`cache '${name}'`, settings.freshness));
     return cache;
   }
@@ -257,7 +270,7 @@ export class NamespaceCache implements Cache {
   namespace(name: string): Cache {
     const known = this.#namespaces.get(name);
     if (known !== undefined) return known;
-    const cache = this.#nested(name, this.#settings);
+    const cache = this.#nested(escapeName('name', name), this.#settings);
     this.#namespaces.set(name, cache);
     return cache;
   }
@@ -286,11 +299,12 @@ export class NamespaceCache implements Cache {
     });
   }
 
-  #nested(name: string, settings: CacheSettings): NamespaceCache {
+  /** `level` is escaped. */
+  #nested(level: string, settings: CacheSettings): NamespaceCache {
     this.#checkOpen();
     const root =
       this.#space.path === '' ? this.namespacePath : this.namespacePath.slice(0, -this.#space.path.length - 1);
-    return new NamespaceCache(this.#spaces, root, joinPath(this.#space.path, escapeName('name', name)), settings);
+    return new NamespaceCache(this.#spaces, root, joinPath(this.#space.path, level), settings);
   }
 
   /** From the memory of this process. */

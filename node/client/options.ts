@@ -21,6 +21,7 @@ import type { NativeOptions } from './native';
 import { CONFIGURATION, checkNames, hasMethods, integer, oneOf, refuse, size } from './option-check';
 import { checkRedis, type RedisDefaults, type RedisSettings } from './redis-options';
 import { codecOf } from './serializers';
+import { checkVersion } from './version';
 
 /** JSON of `NativeBinding.defaultOptions()`. */
 export interface Defaults extends Omit<Freshness, 'ttl' | 'fallback'> {
@@ -56,7 +57,9 @@ const MANAGER_NAMES = [
   ...FRESHNESS_NAMES, 'namespace', 'version', 'memory', 'hot', 'redis', 'adapter',
   'serializer', 'compression', 'strategy', 'bulkhead', 'maxKeyBytes', 'maxValueBytes',
 ] as const; // prettier-ignore
-const CACHE_NAMES = [...FRESHNESS_NAMES, 'serializer', 'strategy', 'bulkhead', 'reads'] as const;
+const CACHE_NAMES = [
+  ...FRESHNESS_NAMES, 'version', 'schema', 'serializer', 'strategy', 'bulkhead', 'reads',
+] as const; // prettier-ignore
 const READ_MODES = ['copy', 'frozen', 'shared'] as const;
 
 /** Sizes above this do not fit the words of the boundary. */
@@ -76,7 +79,7 @@ export function checkManagerOptions(input: CacheManagerOptions | undefined, defa
   return {
     native: {
       namespace: checkNamespace(given.namespace),
-      version: checkVersion(given.version),
+      version: given.version === undefined ? null : checkVersion('version', given.version),
       memory,
       redis:
         redis.place === null
@@ -116,7 +119,7 @@ export function checkManagerOptions(input: CacheManagerOptions | undefined, defa
   };
 }
 
-/** The settings of a named cache: what it says, and its parent's for the rest. */
+/** The settings of a named cache: what it says, and its parent's for the rest. Its version is read by `levelOf`. */
 export function checkCacheOptions(input: CacheOptions, parent: CacheSettings): CacheSettings {
   const given = checkNames<CacheOptions>(CONFIGURATION, '', input, CACHE_NAMES);
   return {
@@ -132,14 +135,6 @@ function checkNamespace(input: unknown): string | null {
   if (input === undefined) return null;
   escapeName('option namespace', input);
   return input as string;
-}
-
-function checkVersion(input: unknown): string | null {
-  if (input === undefined) return null;
-  const isNumber = typeof input === 'number' && Number.isFinite(input);
-  if (!isNumber && (typeof input !== 'string' || input === ''))
-    refuse(CONFIGURATION, 'version', input, 'a number or a non-empty string');
-  return String(input);
 }
 
 const EVICTIONS = ['s3-fifo', 'tiny-lfu'] as const;
