@@ -190,6 +190,8 @@ export interface CacheOptions extends FreshnessOptions {
   version?: string | number;
   /** What the values look like: any JSON value, a JSON Schema for one. Its fingerprint is part of the version; the order of an object's names does not matter. */
   schema?: unknown;
+  /** Takes values over from the version before, see docs/guides/versions.md. Not over a Redis Cluster. */
+  migrate?: MigrateOptions;
   /** Encoding of values of this cache. */
   serializer?: 'json' | ISerializer;
   /** Decides the ttl of an entry of this cache. */
@@ -198,6 +200,14 @@ export interface CacheOptions extends FreshnessOptions {
   bulkhead?: BulkheadOptions;
   /** What a hit of the hot tier hands out. */
   reads?: ReadMode;
+}
+
+/** How a version of a cache begins with what the version before has. */
+export interface MigrateOptions {
+  /** The version before, as the cache of that deploy says it: `version`, or both, or `{}` for neither. */
+  from: string | number | { version?: string | number; schema?: unknown };
+  /** The value of this version for a key of which `getOrSet` has none, from the old one, which is the function's own. `undefined`: it cannot be made, and the loader is called. */
+  value(old: any, context: { readonly key: string }): unknown;
 }
 
 // -------------------------------------------------------------------------------------------------------- results
@@ -612,6 +622,7 @@ export type TurboCacheErrorCode =
   | 'E_TURBOCACHE_VALUE_TOO_LARGE'
   | 'E_TURBOCACHE_SERIALIZE'
   | 'E_TURBOCACHE_LOADER'
+  | 'E_TURBOCACHE_MIGRATE'
   | 'E_TURBOCACHE_LOADER_TIMEOUT'
   | 'E_TURBOCACHE_RECURSIVE_LOAD'
   | 'E_TURBOCACHE_OVERLOADED'

@@ -459,17 +459,19 @@ export class FakeEngine implements NativeBinding {
   }
 
   /** Only `*` at the end is understood: what a pattern means is tested with the engine. */
-  private deletePattern({ id, namespaceId, key: pattern }: Request): void {
+  private deletePattern(request: Request): void {
+    const { id, namespaceId, key: pattern } = request;
     const start = this.id(namespaceId, pattern.replace(/\*$/, ''));
-    const names = [...this.memory.keys()].filter((name) => name.startsWith(start));
+    // What is being loaded is refused, too.
+    const names = [...new Set([...this.memory.keys(), ...this.leases.keys()])].filter((name) => name.startsWith(start));
+    const deleted = names.filter((name) => this.memory.has(name)).length;
     const numbers = (deleted: number): Buffer => Buffer.from(new Float64Array([this.memory.size, deleted]).buffer);
-    const request = undefined;
     this.complete({ request, id, status: Status.Progress, value: numbers(0) });
     for (const name of names) {
       this.memory.delete(name);
       Atomics.add(this.mirror, slotOf(name), 1);
     }
-    this.complete({ request, id, status: Status.Done, value: numbers(names.length) });
+    this.complete({ request, id, status: Status.Done, value: numbers(deleted) });
   }
 
   private lookup(request: Request): void {

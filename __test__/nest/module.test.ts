@@ -174,25 +174,27 @@ describe('forFeature', () => {
     expect((await cities.getEntry('oslo'))!.ttl).toBeLessThanOrEqual(1_000);
   });
 
-  it('gives a version of a cache, which decorators find by its name', async () => {
+  it('gives a version of a cache, which decorators find by its name, and which takes over from the one before', async () => {
     class Named {
       @TurboCache({ key: 'user:#{id}', cache: 'users' })
       async find(id: number): Promise<string> {
         return `${id} loaded`;
       }
     }
+    const migrate = { from: 1, value: (old: string) => `${old}, migrated` };
     const app = await start({
       imports: [
         TurboCacheModule.forRoot({ namespace: 'versions' }),
-        TurboCacheModule.forFeature([{ name: 'users', version: 2, schema: { a: 1 } }]),
+        TurboCacheModule.forFeature([{ name: 'users', version: 2, schema: { a: 1 }, migrate }]),
       ],
       providers: [Named],
     });
     const [manager, users] = [app.get(CacheManager), app.get<Cache>(getCacheToken('users'))];
     expect(users.namespacePath).toMatch(/^versions\/users@2@[0-9a-f]{16}$/);
-    expect(await app.get(Named).find(1)).toBe('1 loaded');
-    expect(await users.get('user:1')).toBe('1 loaded');
-    expect(manager.cache('users')).toBe(users);
+    await manager.cache('users', { version: 1 }).set('user:1', 'old');
+    const named = app.get(Named);
+    expect([await named.find(1), await named.find(2)]).toEqual(['old, migrated', '2 loaded']);
+    expect(await users.get('user:1')).toBe('old, migrated');
   });
 
   it('gives caches of a named manager', async () => {

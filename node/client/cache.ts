@@ -12,6 +12,7 @@ import { NEVER, type HotNode } from './hot-tier';
 import { checkKey, escapeName, joinPath } from './key';
 import { Loading } from './loading';
 import { checkLockOptions } from './locks';
+import { Migration } from './migration';
 import { Flag, Op, ReadStatus, RequestFlag, Status, Word } from './native';
 import { checkCacheOptions, type CacheSettings } from './options';
 import { checkPattern, checkPatternOptions, deletedIn, PatternReply } from './pattern';
@@ -25,14 +26,21 @@ import type { Spaces } from './spaces';
 import { checkTags, encodeTags } from './tags';
 import type { Tiers } from './tiers';
 import { TtlRule } from './ttl-rule';
-import { levelOf } from './version';
+import { checkVersioning, notOverCluster, sameMigration, type Versioning } from './version';
 
 type Cache = Public.Cache;
+
+/** A cache of the version before, and how its values become values of this one. */
+interface Before {
+  readonly cache: Cache;
+  readonly value: Public.MigrateOptions['value'];
+}
 
 /** A named cache that was opened. */
 interface Named {
   readonly cache: NamespaceCache;
   readonly settings: CacheSettings;
+  readonly versioning: Versioning;
 }
 
 export class NamespaceCache implements Cache {
@@ -50,6 +58,11 @@ export class NamespaceCache implements Cache {
   /** Of calls without options. */
   readonly #plain: EntryFreshness;
   readonly #resolved = new WeakMap<Public.EntryOptions, EntryFreshness>();
+  /**
+   * What this version takes values over from. Each change is made there first, in the same turn: a load that begins behind
+   * the change here must not find the old value there (see `migration.ts`).
+   */
+  readonly #before: Cache | undefined;
   /** By level: a name, and its version. */
   readonly #caches = new Map<string, Named>();
   /** Those that were opened first, by name. */
@@ -57,7 +70,7 @@ export class NamespaceCache implements Cache {
   readonly #namespaces = new Map<string, NamespaceCache>();
 
   /** `root` is the manager's namespace, `path` what is below it; both escaped. */
-  constructor(spaces: Spaces, root: string, path: string, settings: CacheSettings) {
+  constructor(spaces: Spaces, root: string, path: string, settings: CacheSettings, before?: Before) {
     const { tiers } = spaces;
     this.namespacePath = path === '' ? root : joinPath(root, path);
     this.#spaces = spaces;
@@ -65,7 +78,9 @@ export class NamespaceCache implements Cache {
     this.#settings = settings;
     this.#space = spaces.open(path, settings.codec, settings.reads, settings.bulkhead);
     this.#ttlRule = new TtlRule(settings.strategy, tiers.random, (error) => tiers.reports.error(error));
-    this.#loading = new Loading(this.#space, this.#ttlRule, () => this.#checkOpen());
+    this.#before = before?.cache;
+    const migration = before === undefined ? undefined : new Migration(this.#space, before.cache, before.value);
+    this.#loading = new Loading(this.#space, this.#ttlRule, migration, () => this.#checkOpen());
     this.#ahead = aheadOf(settings.freshness);
     this.#memoryTtl = memoryTtlOf(settings.freshness);
     this.#plain = resolveEntryOptions(settings.freshness, undefined);
@@ -108,7 +123,7 @@ export class NamespaceCache implements Cache {
 
   set<T>(key: string, value: T, options?: Public.EntryOptions): Promise<void> {
     try {
-      return this.#send(this.#setRequest(key, value, options), undefined);
+      return this.#store(this.#setRequest(key, value, options));
     } catch (error) {
       return rejected(error);
     }
@@ -156,7 +171,7 @@ export class NamespaceCache implements Cache {
       const { key, value, ...options } = entry;
       return this.#setRequest(key, value, options);
     });
-    await Promise.all(requests.map((request) => this.#send(request, undefined)));
+    await Promise.all(requests.map((request) => this.#store(request)));
   }
 
   async deleteMany(keys: readonly string[]): Promise<number> {
@@ -205,13 +220,14 @@ export class NamespaceCache implements Cache {
     const checked = checkTags('tags', tags);
     const flags = tagFlags(options);
     if (checked.length === 0) return;
+    const before = this.#before?.invalidateTags(checked, options);
     const done = this.#send(
       { op: Op.InvalidateTags, namespaceId: this.#space.id, key: '', tags: encodeTags(checked), flags },
       undefined,
     );
     // Handed over at once: what the hot tier holds must not outlive this call.
     this.#tiers.session.flush();
-    await done;
+    await behind(before, done);
   }
 
   async deletePattern(pattern: string, options?: Public.DeletePatternOptions): Promise<number> {
@@ -219,6 +235,8 @@ export class NamespaceCache implements Cache {
     checkPattern(pattern);
     const { batch, onProgress } = checkPatternOptions(options);
     const flags = onProgress === undefined ? 0 : RequestFlag.Progress;
+    // It takes many steps: those of the version before have ended when the first one is done here.
+    if (this.#before !== undefined) await this.#before.deletePattern(pattern, batch === 0 ? {} : { batch });
     const request = { op: Op.DeletePattern, namespaceId: this.#space.id, key: pattern, lease: batch, flags };
     return new Promise<number>((resolve, reject) => {
       const end = new Reply(deletedIn, 0, this.#tiers.watch, resolve, reject);
@@ -234,10 +252,11 @@ export class NamespaceCache implements Cache {
   async clear(options?: Public.ClearOptions): Promise<void> {
     this.#checkOpen();
     const flags = clearFlags(options);
+    const before = this.#before?.clear(options);
     const done = this.#send({ op: Op.Clear, namespaceId: this.#space.id, key: '', flags }, undefined);
     this.#tiers.session.flush();
     this.#spaces.clearHot(this.#space.path);
-    await done;
+    await behind(before, done);
   }
 
   async getEntry<T = unknown>(key: string): Promise<Public.CacheEntry<T> | undefined> {
@@ -254,14 +273,14 @@ export class NamespaceCache implements Cache {
     const first = this.#firsts.get(name);
     if (first !== undefined && options === undefined) return first;
     const settings = options === undefined ? this.#settings : checkCacheOptions(options, this.#settings);
-    const level = levelOf(name, options ?? {});
-    const known = this.#caches.get(level);
+    const versioning = checkVersioning(name, options ?? {});
+    const known = this.#caches.get(versioning.level);
     if (known !== undefined) {
-      if (sameSettings(settings, known.settings)) return known.cache;
+      if (sameSettings(settings, known.settings) && sameMigration(versioning, known.versioning)) return known.cache;
       throw clash(name);
     }
-    const cache = this.#nested(level, settings);
-    this.#caches.set(level, { cache, settings });
+    const cache = this.#nested(versioning.level, settings, this.#beforeOf(versioning, settings));
+    this.#caches.set(versioning.level, { cache, settings, versioning });
     if (first === undefined) this.#firsts.set(name, cache);
     if (options !== undefined) this.#tiers.reports.warnings(incoherences(`cache '${name}'`, settings.freshness));
     return cache;
@@ -300,11 +319,19 @@ export class NamespaceCache implements Cache {
   }
 
   /** `level` is escaped. */
-  #nested(level: string, settings: CacheSettings): NamespaceCache {
+  #nested(level: string, settings: CacheSettings, before?: Before): NamespaceCache {
     this.#checkOpen();
     const root =
       this.#space.path === '' ? this.namespacePath : this.namespacePath.slice(0, -this.#space.path.length - 1);
-    return new NamespaceCache(this.#spaces, root, joinPath(this.#space.path, level), settings);
+    return new NamespaceCache(this.#spaces, root, joinPath(this.#space.path, level), settings, before);
+  }
+
+  #beforeOf({ migration }: Versioning, settings: CacheSettings): Before | undefined {
+    if (migration === undefined) return undefined;
+    if (this.#tiers.isCluster) throw notOverCluster();
+    // Shown with the life that it has, whatever memory would keep of it.
+    const freshness = { ...settings.freshness, l1Ttl: null, l2Ttl: null };
+    return { cache: this.#nested(migration.from, { ...settings, freshness }), value: migration.value };
   }
 
   /** From the memory of this process. */
@@ -353,9 +380,16 @@ export class NamespaceCache implements Cache {
     };
   }
 
+  #store(request: Request): Promise<void> {
+    return behind(this.#before?.delete(request.key), this.#send(request, undefined));
+  }
+
+  /** Whether there was something, here or in the version before. */
   #write(op: Op.Delete | Op.Expire, key: string): Promise<boolean> {
     this.#check(key);
-    return this.#send({ op, namespaceId: this.#space.id, key }, false, isYes);
+    const before = op === Op.Delete ? this.#before?.delete(key) : this.#before?.expire(key);
+    const done = this.#send({ op, namespaceId: this.#space.id, key }, false, isYes);
+    return before === undefined ? done : Promise.all([before, done]).then((found) => found.includes(true));
   }
 
   #send(request: Request, ifRemoteFails: undefined): Promise<undefined>;
@@ -417,6 +451,11 @@ function settled<T>(value: unknown): Promise<T> {
 function rejected(thrown: unknown): Promise<never> {
   const error = thrown as Error;
   return Promise.reject(error);
+}
+
+/** A change, and the same in the version before, which was asked for first. */
+function behind<T>(before: Promise<unknown> | undefined, change: Promise<T>): Promise<T> {
+  return before === undefined ? change : Promise.all([change, before]).then(([answer]) => answer);
 }
 
 function isYes(answer: Answer): boolean {

@@ -184,7 +184,7 @@ export class Flight implements SharedLoad, Waiting {
     const context = new LoadContext(this);
     this.context = context;
     if (this.space.tiers.closed) context.abort();
-    runLoader(this.space, this.request, context, {
+    runLoader(this.space, this.requestFor(permit), context, {
       loaded: (value, loadTime) => {
         leave();
         this.loaded(value, permit, context, loadTime);
@@ -194,6 +194,13 @@ export class Flight implements SharedLoad, Waiting {
         this.failed(error, permit);
       },
     });
+  }
+
+  /** Only what is stored is taken over from the version before: nobody says of the rest whether it was changed meanwhile. */
+  private requestFor(permit: Permit | null): LoadRequest {
+    const { loader, entry, migration } = this.request;
+    if (migration === undefined || permit === null) return this.request;
+    return { ...this.request, loader: migration.before(loader, entry) };
   }
 
   private loaded(value: unknown, permit: Permit | null, context: LoadContext, loadTime: number): void {

@@ -1,6 +1,7 @@
 /** What a caller of a load asked for. */
 import type { Loader } from '../../index';
 import type { EntryFreshness } from './freshness';
+import type { Migration } from './migration';
 import type { TtlRule } from './ttl-rule';
 
 export interface LoadRequest {
@@ -8,4 +9,6 @@ export interface LoadRequest {
   readonly loader: Loader<unknown>;
   readonly entry: EntryFreshness;
   readonly ttlRule: TtlRule;
+  /** Asked before the loader. */
+  readonly migration: Migration | undefined;
 }

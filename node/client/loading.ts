@@ -10,6 +10,7 @@ import type { Captured, HotNode } from './hot-tier';
 import type { SharedLoad } from './load';
 import { loadNow } from './load-now';
 import type { LoadRequest } from './load-request';
+import type { Migration } from './migration';
 import { ReadStatus } from './native';
 import { errorOutcome, type Outcome } from './outcome';
 import { isWithinLoadOf } from './recursion';
@@ -21,6 +22,7 @@ export class Loading {
   constructor(
     private readonly space: Space,
     private readonly ttlRule: TtlRule,
+    private readonly migration: Migration | undefined,
     /** Throws when no more loads may begin. */
     private readonly checkOpen: () => void,
   ) {}
@@ -71,7 +73,7 @@ export class Loading {
   }
 
   request(key: string, loader: Public.Loader<unknown>, entry: EntryFreshness): LoadRequest {
-    return { key, loader, entry, ttlRule: this.ttlRule };
+    return { key, loader, entry, ttlRule: this.ttlRule, migration: this.migration };
   }
 
   /** A hit of L1; `undefined` when its bytes are damaged. */

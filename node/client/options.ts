@@ -58,7 +58,7 @@ const MANAGER_NAMES = [
   'serializer', 'compression', 'strategy', 'bulkhead', 'maxKeyBytes', 'maxValueBytes',
 ] as const; // prettier-ignore
 const CACHE_NAMES = [
-  ...FRESHNESS_NAMES, 'version', 'schema', 'serializer', 'strategy', 'bulkhead', 'reads',
+  ...FRESHNESS_NAMES, 'version', 'schema', 'migrate', 'serializer', 'strategy', 'bulkhead', 'reads',
 ] as const; // prettier-ignore
 const READ_MODES = ['copy', 'frozen', 'shared'] as const;
 
@@ -119,7 +119,7 @@ export function checkManagerOptions(input: CacheManagerOptions | undefined, defa
   };
 }
 
-/** The settings of a named cache: what it says, and its parent's for the rest. Its version is read by `levelOf`. */
+/** The settings of a named cache: what it says, and its parent's for the rest. Its version is read by `checkVersioning`. */
 export function checkCacheOptions(input: CacheOptions, parent: CacheSettings): CacheSettings {
   const given = checkNames<CacheOptions>(CONFIGURATION, '', input, CACHE_NAMES);
   return {

@@ -22,6 +22,8 @@ export class Tiers {
   readonly hasMemory: boolean;
   /** There is a tier below L1, so that a miss of L1 says nothing yet. */
   readonly hasRemote: boolean;
+  /** The keys of the remote tier lie on several servers, which keep no common order. */
+  readonly isCluster: boolean;
   readonly maxKeyBytes: number;
   readonly maxValueBytes: number;
   /** Longest time that one command of the remote tier takes; 0 without one. */
@@ -47,6 +49,7 @@ export class Tiers {
     this.hasHot = options.hot !== null;
     this.hasMemory = options.native.memory !== null;
     this.hasRemote = options.native.redis !== null || options.native.adapter;
+    this.isCluster = options.native.redis !== null && 'cluster' in options.native.redis;
     this.maxKeyBytes = options.native.maxKeyBytes;
     this.maxValueBytes = options.native.maxValueBytes;
     this.remoteLimit = this.hasRemote ? options.redis.commandTimeout : 0;
