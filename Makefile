@@ -51,8 +51,8 @@ simulate: ## the engine in virtual time; ARGS='--histories 1000000', or ARGS='--
 fuzz: ## the decoders of bytes from outside; SECONDS_EACH=60, TARGETS='envelope frame'
 	@scripts/fuzz.sh $(or $(SECONDS_EACH),60) $(TARGETS)
 
-sanitize: ## Miri, ThreadSanitizer, AddressSanitizer on tests/models; needs a nightly toolchain
-	@scripts/sanitize.sh
+sanitize: ## Miri (with a nightly toolchain), ThreadSanitizer, AddressSanitizer on tests/models; LANES='thread address'
+	@scripts/sanitize.sh $(LANES)
 
 bench: build redis ## the engine (criterion), then the package against its peers
 	cargo bench -p turbocache
