@@ -198,7 +198,7 @@ export class FakeEngine implements NativeBinding {
         this.onAdapterReply?.();
       },
       stats: () => this.stats(),
-      clash: () => null,
+      clashes: () => [],
       end: () => {
         this.closed = true;
       },

@@ -15,8 +15,8 @@ class BoundSession implements NativeSession {
     private readonly id: number,
   ) {}
 
-  clash(): string | null {
-    return this.native.clash(this.id);
+  clashes(): string[] {
+    return this.native.clashes(this.id);
   }
 
   openNamespace(path: string, serializerId: number): number {

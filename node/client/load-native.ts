@@ -29,7 +29,7 @@ export const FUNCTIONS: Record<keyof NativeFunctions, true> = {
   defaultOptions: true,
   layout: true,
   open: true,
-  clash: true,
+  clashes: true,
   openNamespace: true,
   namespaceIndex: true,
   read: true,

@@ -51,7 +51,7 @@ export function errorFromThrown(thrown: unknown): unknown {
   return new Class(code, message, details);
 }
 
-/** The error that `clash` describes. */
+/** The error that one of `clashes` describes. */
 export function clashOf(json: string): TurboCacheError {
   const { message, ...details } = parse(json);
   return new ConfigurationError('E_TURBOCACHE_CLASH', message, details);

@@ -32,7 +32,7 @@ export interface NativeFunctions {
   layout(): NativeLayout;
   /** The number of the new session. */
   open(options: string, buffers: NativeBuffers, onWake: () => void): number;
-  clash(session: number): string | null;
+  clashes(session: number): string[];
   openNamespace(session: number, path: string, serializerId: number): number;
   namespaceIndex(session: number, namespaceId: number): number;
   read(session: number, namespaceId: number, key: string): ReadStatus;
@@ -79,8 +79,8 @@ export interface NativeLayout {
 }
 
 export interface NativeSession {
-  /** JSON of `{ message, option, got, expected }` when another manager of this process has opened the namespace with other options. */
-  clash(): string | null;
+  /** For each option with which another manager of this process has opened the namespace otherwise: JSON of `{ message, option, got, expected }`. */
+  clashes(): string[];
   /** Id of a namespace below the engine's root; `''` is the root. `/` separates levels; the client escapes names. */
   openNamespace(path: string, serializerId: number): number;
   /** Index in the mirror of the generation of a whole namespace. */

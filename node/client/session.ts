@@ -83,8 +83,7 @@ export class Session {
       clearInterval(this.timer);
       throw errorFromThrown(thrown);
     }
-    const clash = this.native.clash();
-    if (clash !== null) hooks.clash(clashOf(clash));
+    for (const clash of this.native.clashes()) hooks.clash(clashOf(clash));
     this.adapterHost = new AdapterHost(adapter, (batchId, items, error) => {
       if (!this.isOver) this.native.adapterReply(batchId, items, error);
     });

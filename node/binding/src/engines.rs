@@ -16,21 +16,21 @@ static SHARED: LazyLock<Mutex<HashMap<Identity, Weak<Engine>>>> = LazyLock::new(
 
 /// The engine of these options, and what they ask for in vain because it was there already with others. Without a
 /// namespace it is the caller's alone.
-pub fn open(options: Options, runtime: &Handle) -> Result<(Arc<Engine>, Option<Error>)> {
+pub fn open(options: Options, runtime: &Handle) -> Result<(Arc<Engine>, Vec<Error>)> {
     if options.namespace.is_none() {
-        return start(options, runtime).map(|engine| (engine, None));
+        return start(options, runtime).map(|engine| (engine, Vec::new()));
     }
     let root = key::root_path(options.namespace.as_deref(), options.version.as_deref())?;
     let identity = (root, options.redis.as_ref().map(place_of));
     let mut shared = SHARED.lock();
     shared.retain(|_, engine| engine.strong_count() > 0);
     if let Some(engine) = shared.get(&identity).and_then(Weak::upgrade) {
-        let clash = clash(engine.options(), &options);
-        return Ok((engine, clash));
+        let clashes = clashes(engine.options(), &options);
+        return Ok((engine, clashes));
     }
     let engine = start(options, runtime)?;
     shared.insert(identity, Arc::downgrade(&engine));
-    Ok((engine, None))
+    Ok((engine, Vec::new()))
 }
 
 /// The same options without what says nothing about the place.
@@ -43,10 +43,13 @@ fn place_of(redis: &RedisOptions) -> RedisOptions {
     }
 }
 
-/// The first option in which the two differ: the engine keeps the one that stands.
-fn clash(stands: &Options, asked: &Options) -> Option<Error> {
-    let differs = |option: &'static str, stands: String, asked: String| {
-        (stands != asked).then(|| {
+/// An error for each option in which the two differ: the engine keeps the ones that stand.
+fn clashes(stands: &Options, asked: &Options) -> Vec<Error> {
+    let stands = shared_options(stands).into_iter();
+    stands
+        .zip(shared_options(asked))
+        .filter(|(stands, asked)| stands != asked)
+        .map(|((option, stands), (_, asked))| {
             let message = format!(
                 "{option} is {asked} here, but this process has opened the namespace with {stands}: that one stands"
             );
@@ -55,49 +58,36 @@ fn clash(stands: &Options, asked: &Options) -> Option<Error> {
                 .with("got", asked)
                 .with("expected", stands)
         })
-    };
-    let memory = |options: &Options| match &options.memory {
-        Some(memory) => format!("{} bytes, {}", memory.max_bytes, memory.eviction.name()),
-        None => "off".to_owned(),
-    };
-    let compression = |options: &Options| match &options.compression {
-        Some(compression) => format!("level {} from {} bytes on", compression.level, compression.threshold),
-        None => "off".to_owned(),
-    };
-    let timeouts = |options: &Options| match &options.redis {
-        Some(redis) => format!("{} ms and {} ms", redis.connect_timeout, redis.command_timeout),
-        None => String::new(),
-    };
-    differs("memory", memory(stands), memory(asked))
-        .or_else(|| differs("compression", compression(stands), compression(asked)))
-        .or_else(|| {
-            differs(
-                "redis.connectTimeout and redis.commandTimeout",
-                timeouts(stands),
-                timeouts(asked),
-            )
-        })
-        .or_else(|| {
-            let tracking = |options: &Options| match &options.redis {
-                Some(redis) if redis.tracking => "on".to_owned(),
-                _ => "off".to_owned(),
-            };
-            differs("redis.tracking", tracking(stands), tracking(asked))
-        })
-        .or_else(|| {
-            differs(
-                "maxKeyBytes",
-                stands.max_key_bytes.to_string(),
-                asked.max_key_bytes.to_string(),
-            )
-        })
-        .or_else(|| {
-            differs(
-                "maxValueBytes",
-                stands.max_value_bytes.to_string(),
-                asked.max_value_bytes.to_string(),
-            )
-        })
+        .collect()
+}
+
+/// The options that an engine has once for all who share it, in words.
+fn shared_options(options: &Options) -> [(&'static str, String); 7] {
+    let memory = options.memory.as_ref().map_or("off".to_owned(), |memory| {
+        format!("{} bytes, {}", memory.max_bytes, memory.eviction.name())
+    });
+    let compression = options.compression.as_ref().map_or("off".to_owned(), |compression| {
+        format!("level {} from {} bytes on", compression.level, compression.threshold)
+    });
+    let redis = |option: fn(&RedisOptions) -> String| options.redis.as_ref().map_or(String::new(), option);
+    [
+        ("memory", memory),
+        ("compression", compression),
+        (
+            "redis.connectTimeout",
+            redis(|redis| format!("{} ms", redis.connect_timeout)),
+        ),
+        (
+            "redis.commandTimeout",
+            redis(|redis| format!("{} ms", redis.command_timeout)),
+        ),
+        (
+            "redis.tracking",
+            redis(|redis| (if redis.tracking { "on" } else { "off" }).to_owned()),
+        ),
+        ("maxKeyBytes", options.max_key_bytes.to_string()),
+        ("maxValueBytes", options.max_value_bytes.to_string()),
+    ]
 }
 
 fn start(options: Options, runtime: &Handle) -> Result<Arc<Engine>> {

@@ -54,10 +54,10 @@ pub fn end(session: u32) {
     drop(ended);
 }
 
-/// JSON of the error that says which option another manager of this process has set otherwise, if there is one.
+/// For each option that another manager of this process has set otherwise, the JSON of an error that says so.
 #[napi(catch_unwind)]
-pub fn clash(session: u32) -> Result<Option<String>, Thrown> {
-    with(session, |session| Ok(session.clash()))
+pub fn clashes(session: u32) -> Result<Vec<String>, Thrown> {
+    with(session, |session| Ok(session.clashes()))
 }
 
 /// Id of a namespace below the root.

@@ -34,7 +34,7 @@ pub struct Session {
     host: Arc<Host>,
     batches: Arc<Batches>,
     spaces: Vec<Space>,
-    clash: Option<String>,
+    clashes: Vec<String>,
     read: HostBuffer,
     complete: HostBuffer,
     large_read: Option<Vec<u8>>,
@@ -52,11 +52,11 @@ impl Session {
         let completions = Arc::new(Completions::new(wake));
         let batches = Arc::new(Batches::new(Arc::clone(&completions)));
         let opened = if adapter {
-            with_adapter(options, Arc::clone(&batches), &runtime).map(|engine| (engine, None))
+            with_adapter(options, Arc::clone(&batches), &runtime).map(|engine| (engine, Vec::new()))
         } else {
             engines::open(options, &runtime)
         };
-        let (engine, clash) = opened.map_err(|error| thrown(&error))?;
+        let (engine, clashes) = opened.map_err(|error| thrown(&error))?;
         let Buffers {
             mut mirror,
             read,
@@ -70,7 +70,7 @@ impl Session {
             host,
             batches,
             spaces: Vec::new(),
-            clash: clash.map(|error| thrown(&error).reason.to_string()),
+            clashes: clashes.iter().map(|error| thrown(error).reason.to_string()).collect(),
             read: HostBuffer::new(read),
             complete: HostBuffer::new(complete),
             large_read: None,
@@ -88,9 +88,9 @@ impl Session {
         Ok(self.spaces.len() as u32 - 1)
     }
 
-    /// What its options ask for in vain, as the JSON of an error.
-    pub fn clash(&self) -> Option<String> {
-        self.clash.clone()
+    /// What its options ask for in vain, as the JSON of an error each.
+    pub fn clashes(&self) -> Vec<String> {
+        self.clashes.clone()
     }
 
     /// A namespace.
