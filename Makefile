@@ -62,9 +62,10 @@ bench-quick: build redis ## the package against its peers in under 3 minutes, le
 	node --test --test-reporter=dot benches/node/refusals.test.mjs
 	node benches/node/run.mjs --quick
 
-litmus: build redis $(RIG) ## forced races and faults, the package and its peers; QUICK=1: few repetitions; CASES='lease silence'
+litmus: build redis $(RIG) ## forced races and faults, the package and its peers; QUICK=1, REPETITIONS=1000, PEERS=100: how many; CASES='lease silence'
 	@scripts/ensure-libfaketime.sh
-	node benches/litmus/run.mjs $(CASES) $(if $(QUICK),--quick) $(if $(SYSTEM),--system=$(SYSTEM)) $(if $(JOBS),--jobs=$(JOBS))
+	node benches/litmus/run.mjs $(CASES) $(if $(QUICK),--quick) $(if $(SYSTEM),--system=$(SYSTEM)) \
+	  $(if $(REPETITIONS),--repetitions=$(REPETITIONS)) $(if $(PEERS),--peer-repetitions=$(PEERS)) $(if $(JOBS),--jobs=$(JOBS))
 
 pack: build ## the tarballs in pack/, checked as users will get them
 	@node scripts/pack.mjs

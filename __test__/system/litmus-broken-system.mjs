@@ -1,6 +1,8 @@
 /** An adapter of the litmus suite for a `Map` in each process: nobody is ever told anything. */
 export const name = 'a Map';
 export const lacks = { tags: 'it has no tags', bus: 'it has no messages between processes' };
+/** A promise that it does not keep. */
+export const failsAtOnce = true;
 
 export async function open() {
   const map = new Map();

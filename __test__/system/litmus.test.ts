@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cases, loadSystem, runCase } from '../../benches/litmus/index.mjs';
+import { cases, commandOf, loadSystem, runCase } from '../../benches/litmus/index.mjs';
 import { startProxy } from '../rig/proxy';
 import { startRedis } from '../rig/redis';
 
@@ -27,6 +27,8 @@ const QUICK = [
   'loaders/calls-itself',
   'loaders/null-is-a-value',
   'values/not-shared',
+  'foreign/multi-key-push',
+  'foreign/more-keys-than-the-tracking-table',
   'foreign/bytes-of-another-key',
 ];
 
@@ -53,6 +55,16 @@ describe('a forced schedule', () => {
 /** A "cache" that keeps whatever it has seen for ever, in each process for itself. */
 const BROKEN = new URL('litmus-broken-system.mjs', import.meta.url).href;
 
+describe('a run', () => {
+  it.each([
+    [{ quick: false, repetitions: 1_000, peerRepetitions: 100, jobs: 1 }, 'make litmus'],
+    [{ quick: false, repetitions: 1_000, peerRepetitions: 10, jobs: 4 }, 'make litmus PEERS=10 JOBS=4'],
+    [{ quick: true, repetitions: 50, peerRepetitions: 3, jobs: 1 }, 'make litmus QUICK=1 REPETITIONS=50'],
+  ])('%o is made again by the command that is published with it', (stage, command) => {
+    expect(commandOf(stage)).toBe(command);
+  });
+});
+
 describe('the suite', () => {
   const play = async (name: string) => {
     const litmus = cases.find((each) => each.name === name)!;
@@ -67,6 +79,14 @@ describe('the suite', () => {
       examples: [expect.stringContaining('loaded before'), expect.anything()],
     });
     expect(await play('values/not-shared')).toMatchObject({ state: 'violated', violated: 2 });
+  });
+
+  it('takes a cache at its word that a loader which asks for its own key fails at once', async () => {
+    expect(await play('loaders/calls-itself')).toMatchObject({
+      state: 'violated',
+      violated: 2,
+      examples: [expect.stringContaining('the loader got a value'), expect.anything()],
+    });
   });
 
   it('says why a case is not for a system', async () => {

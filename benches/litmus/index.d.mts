@@ -71,6 +71,8 @@ export interface System {
   lacks?: Partial<Record<Ability, string>>;
   /** Its messages carry values, which receivers keep in memory. */
   pushesValues?: boolean;
+  /** A loader that asks for the key that it is loading fails at once, without asking anybody. Else it must be answered in time. */
+  failsAtOnce?: boolean;
   /** The method of the cache by which a value must be stored that `refresh` is to find. Default: `set`. */
   fillsForRefresh?: string;
 }
@@ -109,7 +111,17 @@ export interface Verdict {
   seconds: number;
 }
 
+/** How much a run does. */
+export interface Stage {
+  quick: boolean;
+  repetitions: number;
+  peerRepetitions: number;
+  jobs: number;
+}
+
 export const cases: readonly Case[];
+/** The command that made a whole run. */
+export function commandOf(stage: Stage): string;
 export function loadSystem(nameOrUrl: string): Promise<LoadedSystem>;
 export function runCase(options: {
   litmus: Case;

@@ -18,6 +18,7 @@ import { startRedis } from './dist/redis.js';
 import { printCase, printHead, printTotals } from './runner/report.mjs';
 import { writeResults } from './runner/results.mjs';
 import { runCase } from './runner/run-case.mjs';
+import { defaultsOf } from './runner/stage.mjs';
 import { loadSystem, OWN, SYSTEMS } from './runner/systems.mjs';
 
 // So that what ends with this process does when it is interrupted.
@@ -25,8 +26,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.e
 
 /** Seconds for a case of a peer: one that violates a rule may take its time for it. */
 const PEER_BUDGET = 60;
-const QUICK = { repetitions: 20, 'peer-repetitions': 3 };
-const FULL = { repetitions: 1_000, 'peer-repetitions': 100 };
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -39,13 +38,10 @@ const { values: flags, positionals } = parseArgs({
     jobs: { type: 'string' },
   },
 });
-const DEFAULTS = { ...(flags.quick ? QUICK : FULL), jobs: 1 };
-const [repetitions, peerRepetitions, jobs] = ['repetitions', 'peer-repetitions', 'jobs'].map((name) => {
-  const value = Number(flags[name] ?? DEFAULTS[name]);
-  if (Number.isInteger(value) && value > 0) return value;
-  console.error(`--${name} is ${flags[name]}: expected a whole number above 0`);
-  process.exit(2);
-});
+const defaults = defaultsOf(flags);
+const repetitions = count('repetitions', defaults.repetitions);
+const peerRepetitions = count('peer-repetitions', defaults.peerRepetitions);
+const jobs = count('jobs', defaults.jobs);
 const own = flags.system.map((file) => pathToFileURL(path.resolve(file)).href);
 const built = flags.systems?.split(',') ?? (own.length > 0 ? [OWN] : SYSTEMS);
 const systems = await Promise.all([...built, ...own].map(loadSystem));
@@ -103,6 +99,13 @@ async function play(litmus) {
     });
   }
   return { name, title, law, batch, verdicts };
+}
+
+function count(flag, otherwise) {
+  const value = Number(flags[flag] ?? otherwise);
+  if (Number.isInteger(value) && value > 0) return value;
+  console.error(`--${flag} is ${flags[flag]}: expected a whole number above 0`);
+  process.exit(2);
 }
 
 function placeOf({ name }) {

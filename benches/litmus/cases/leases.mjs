@@ -6,11 +6,16 @@ import { mentions } from '../runner/matches.mjs';
 
 /** A leader whose heartbeat has ended frees the others within this time: by default a renewal and what polling adds. */
 const TAKEOVER = 2_000;
+/** A lease that nobody renews has ended by then. */
+const LEASE_ENDS = 45_000;
 
 /** B loads newer than A, while A, who has lost its lease, still loads; `then` is done between the two. */
-async function overtake(arena, keys, loads, then = () => {}) {
-  const [, b] = arena.members;
-  const newer = keys.map((key) => b.load(key));
+async function overtake(
+  arena,
+  keys,
+  loads,
+  { newer = keys.map((key) => arena.members[1].load(key)), then = () => {} } = {},
+) {
   for (const load of newer) {
     if (!(await load.called)) throw new Unforced('the second process got a value without a load');
     load.finish('new');
@@ -37,17 +42,45 @@ const lostInMidLoad = {
   },
 };
 
-const expiredInMidLoad = {
-  name: 'lease/expired-in-mid-load',
-  title: 'The holder of a lease is frozen until the lease has ended; another process loads and stores; then it goes on',
+const frozenInMidLoad = {
+  name: 'lease/frozen-in-mid-load',
+  title:
+    'The holder of a lease is frozen; another process takes it over, long before it ends, loads and stores; then it goes on',
   law: 2,
   needs: ['lease'],
   batch: 100,
   async repeat(arena, keys) {
-    const [a] = arena.members;
+    const [a, b] = arena.members;
     const loads = await Promise.all(keys.map((key) => a.loading(key)));
     a.signal('SIGSTOP');
-    return overtake(arena, keys, loads, () => a.signal('SIGCONT'));
+    const asked = performance.now();
+    const newer = keys.map((key) => b.load(key));
+    const waited = await Promise.all(newer.map(async ({ called }) => ((await called) ? performance.now() - asked : 0)));
+    const wrong = await overtake(arena, keys, loads, { newer, then: () => a.signal('SIGCONT') });
+    return keys.map((_, index) => late(waited[index]) ?? wrong[index]);
+  },
+};
+
+const expiredInMidLoad = {
+  name: 'lease/expired-in-mid-load',
+  title:
+    'The renewals of a lease are lost until it has ended; another process loads and stores; the first loader answers last',
+  law: 2,
+  needs: ['lease'],
+  batch: 250,
+  async repeat(arena, keys) {
+    const [a, b] = arena.members;
+    const loads = await Promise.all(keys.map((key) => a.loading(key)));
+    for (const key of keys) {
+      if ((await arena.names(key)).length === 0) throw new Unforced('there is no lease in Redis');
+    }
+    const renewals = keys.map((key) => a.proxy.drop('request', mentions(key), { every: true }));
+    const haveEnded = async () => (await Promise.all(keys.map((key) => arena.names(key)))).flat().length === 0;
+    if (!(await arena.becomes(haveEnded, LEASE_ENDS))) throw new Unforced('a lease outlives its renewals');
+    renewals.forEach((fault) => fault.release());
+    // It lives, and only its leases are gone.
+    if (!(await arena.isBack(a, b))) throw new Unforced(`${a.name} does not use Redis`);
+    return overtake(arena, keys, loads);
   },
 };
 
@@ -76,7 +109,7 @@ const leaderKilled = {
         const value = await load.result;
         if (value !== 'new' || !isCalled) return `the waiter got ${JSON.stringify(value)}`;
         if (load.calls !== 1) return `the waiter loaded ${load.calls} times`;
-        return waited > TAKEOVER ? `the waiter was kept waiting for ${Math.round(waited)} ms` : undefined;
+        return late(waited);
       }),
     );
   },
@@ -131,7 +164,7 @@ const workerInMidLoad = {
 
 const workerInMidFill = {
   name: 'lease/worker-terminated-in-mid-fill',
-  title: 'A worker thread is terminated while what it has loaded is on its way to Redis',
+  title: 'A worker thread is terminated while what it has loaded is on its way to Redis; the others agree on a value',
   law: 12,
   batch: 20,
   async repeat(arena, keys) {
@@ -146,8 +179,11 @@ const workerInMidFill = {
     const fine = new Set(['loaded', 'new']);
     return Promise.all(
       keys.map(async (key) => {
-        const values = await Promise.all([a, b].map(async (member) => (await member.loadNow(key, 'new')).value));
-        return values.every((value) => fine.has(value)) ? undefined : `the others got ${JSON.stringify(values)}`;
+        const [value, other] = await Promise.all(
+          [a, b].map(async (member) => (await member.loadNow(key, 'new')).value),
+        );
+        if (value !== other || !fine.has(value)) return `the others got ${JSON.stringify([value, other])}`;
+        return arena.agree(key, (later) => later === value);
       }),
     );
   },
@@ -159,7 +195,19 @@ async function takesOver(load, value) {
   const got = await load.result;
   const waited = performance.now() - start;
   if (got !== value) return `the waiter got ${JSON.stringify(got)}`;
-  return waited > DEADLINE ? `the waiter was kept waiting for ${Math.round(waited)} ms` : undefined;
+  return late(waited, DEADLINE);
 }
 
-export const leases = [once, lostInMidLoad, expiredInMidLoad, leaderKilled, workerInMidLoad, workerInMidFill];
+function late(waited, limit = TAKEOVER) {
+  return waited > limit ? `the waiter was kept waiting for ${Math.round(waited)} ms` : undefined;
+}
+
+export const leases = [
+  once,
+  lostInMidLoad,
+  frozenInMidLoad,
+  expiredInMidLoad,
+  leaderKilled,
+  workerInMidLoad,
+  workerInMidFill,
+];

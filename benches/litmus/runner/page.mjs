@@ -1,4 +1,5 @@
 /** The part of docs/benchmarks/litmus.md that a run writes. */
+import { commandOf } from './stage.mjs';
 
 /** The machine, a table of verdicts, and below it what was seen where something did not hold. */
 export function tableOf(run) {
@@ -11,7 +12,8 @@ function head({ machine, versions, stage, results }) {
   const kind = stage.quick ? ' in a quick run: few repetitions and short faults' : '';
   return `Run ${at}${kind} on ${cpu}, ${cores} cores, ${system}, load average ${load[0]} at the start. Node ${node}, Redis ${redis},
 turbocache ${turbocache} at commit ${commit}, ${peers.join(', ')}. ${results.length} cases; ${stage.repetitions.toLocaleString('en')} forced
-repetitions for turbocache, up to ${stage.peerRepetitions.toLocaleString('en')} for the others.
+repetitions for turbocache, up to ${stage.peerRepetitions.toLocaleString('en')} for the others:
+\`${commandOf(stage)}\`.
 `;
 }
 

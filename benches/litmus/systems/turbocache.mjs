@@ -2,6 +2,8 @@
 export const name = 'turbocache';
 export const packages = [];
 export const lacks = {};
+/** A loader that asks for its own key. */
+export const failsAtOnce = true;
 
 export async function open({ url, namespace, ttl }) {
   const { CacheManager } = await import('turbocache-js');
