@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { inspect } from 'node:util';
-import { CacheManager } from 'turbocache-js';
+import { CacheManager, type TurboCacheError } from 'turbocache-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startRedis, type RedisServer } from '../rig/redis';
 import { Process, until, within } from './elsewhere';
@@ -26,13 +26,18 @@ afterEach(async () => {
 const urlOf = (user: string, password: string): string =>
   `redis://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${redis.port}`;
 
-function manager(url: string, namespace = randomUUID()): { manager: CacheManager; errors: Error[] } {
+function manager(url: string, namespace = randomUUID()) {
   const manager = new CacheManager({ namespace, redis: { url } });
   const errors: Error[] = [];
+  const warnings: TurboCacheError[] = [];
   manager.on('error', (error) => errors.push(error));
+  manager.on('warning', (warning) => warnings.push(warning));
   open.push(() => manager.close());
-  return { manager, errors };
+  return { manager, errors, warnings };
 }
+
+/** What a warning says is lost, and what still holds. */
+const costIn = (message: string): string[] => /Lost: (.*)\. What still holds: (.*)\.$/.exec(message)?.slice(1) ?? [];
 
 describe('a Redis that asks for a password', () => {
   it.each([
@@ -87,25 +92,62 @@ describe('a Redis that asks for a password', () => {
     await until('it is up', () => cache.stats().remote.state === 'up');
   });
 
+  const notChanged = [
+    'changes do not reach Redis, and others may read there what is old',
+    'this process forgets at once, and the others are told',
+  ];
   it.each([
-    ['no channels', 'mute', 'mute'],
-    ['no writes and no scripts', 'reader', 'reader'],
-  ])('and gives a user %s answers everything', async (_, user, password) => {
-    const { manager: cache } = manager(urlOf(user, password));
-    for (let call = 0; call < 5; call++) {
-      await within(8_000, 'set', cache.set('k', call, { tags: ['t'] }));
+    [
+      'no channels',
+      'mute',
+      {
+        publish: [
+          'other processes are not told of changes made here, and keep what they hold until it expires',
+          'this process and Redis have the change at once',
+        ],
+        subscribe: [
+          'changes by others are not heard',
+          'what is held in memory is dropped once a second, so nothing is older than that',
+        ],
+      },
+    ],
+    [
+      'no writes and no scripts',
+      'reader',
+      {
+        set: notChanged,
+        del: notChanged,
+        eval: [
+          'clear and tags in Redis, one load for all processes, and what loaders bring is not stored in Redis; while the namespace has no state there, nothing is read from it',
+          'memory, one load a process, set, delete and their messages',
+        ],
+      },
+    ],
+  ])('and gives a user %s answers everything, and warns once of each loss', async (_, user, costs) => {
+    const { manager: cache, warnings } = manager(urlOf(user, user));
+    await until('the events', async () => {
+      await within(8_000, 'set', cache.set('k', 1, { tags: ['t'] }));
       await within(8_000, 'get', cache.get('k'));
-      expect(
-        await within(
-          8_000,
-          'getOrSet',
-          cache.getOrSet(`cold ${call}`, () => 'loaded'),
-        ),
-      ).toBe('loaded');
+      const loaded = cache.getOrSet(randomUUID(), () => 'loaded');
+      expect(await within(8_000, 'getOrSet', loaded)).toBe('loaded');
       await within(8_000, 'invalidateTags', cache.invalidateTags(['t']));
       await within(8_000, 'clear', cache.clear());
       await within(8_000, 'delete', cache.delete('k'));
+      return Object.keys(costs).every((command) => warnings.some(({ option }) => option === command));
+    });
+    for (const warning of warnings) {
+      expect(warning).toMatchObject({
+        name: 'RemoteError',
+        code: 'E_TURBOCACHE_REFUSED',
+        expected: expect.stringContaining('docs/guides/redis.md'),
+      });
     }
+    // What is made good later may be refused by then, too: UNLINK.
+    const told = Object.fromEntries(warnings.map(({ option, message }) => [option, costIn(message)]));
+    expect(told).toMatchObject(costs);
+    expect(warnings).toHaveLength(Object.keys(told).length);
+    const standing = cache.stats().remote.warnings.map(({ about }) => about);
+    expect(standing).toEqual(expect.arrayContaining(Object.keys(costs)));
   });
 
   it('and a URL that cannot be parsed is an error of the constructor without the password', () => {

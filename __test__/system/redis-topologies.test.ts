@@ -145,6 +145,35 @@ describe('what Redis lacks', () => {
   });
 });
 
+describe('an address that leads to something else', () => {
+  it.each<[string, () => RedisOptions, string, RegExp, string]>([
+    [
+      'a master’s name that the Sentinels do not know',
+      () => ({ sentinel: { ...trio.options, name: 'shopp' } }),
+      'redis.sentinel.name',
+      /^3 of 3 Sentinels do not know the name.* Lost: .*'shopp'\. What still holds: memory, and one load a process/,
+      "the master's name, as in `sentinel monitor <name> …`",
+    ],
+    [
+      'one server where a Cluster is named',
+      () => ({ cluster: [single.url] }),
+      'redis.cluster',
+      /^No node tells the slots of the Cluster: .*cluster support disabled.* Lost: what Redis holds.* What still holds: memory, and one load a process\.$/,
+      'addresses of nodes of one Cluster, which answer CLUSTER SLOTS',
+    ],
+  ])('%s is one warning that says what is lost, and answers everything', async (_, redis, option, says, expected) => {
+    const { manager: cache, warnings } = manager(redis());
+    await until('the event', async () => {
+      await cache.set('k', 1);
+      expect(await cache.getOrSet(randomUUID(), () => 'loaded')).toBe('loaded');
+      return warnings.length > 0;
+    });
+    expect(warnings).toMatchObject([{ name: 'RemoteError', code: 'E_TURBOCACHE_TOPOLOGY', option, expected }]);
+    expect(warnings[0]!.message).toMatch(says);
+    expect(cache.stats().remote.warnings).toMatchObject([{ code: 'E_TURBOCACHE_TOPOLOGY', about: option }]);
+  });
+});
+
 // Last: it changes who the master is.
 describe('a master that dies', () => {
   it('is followed to the replica that its Sentinels promote, without an error for any caller', async () => {
