@@ -288,7 +288,10 @@ export interface Lock {
 /** What a loader is told and may say. */
 export interface LoaderContext {
   readonly key: string;
-  /** Aborted when the load's result can no longer be stored: at `loaderDeadline`, or when the manager closes. */
+  /**
+   * Aborted at `loaderDeadline`, and when the manager closes. An invalidation does not abort it: callers who joined before get
+   * the result, which is stored nowhere then. Nor does a `hardTimeout`: what comes later is stored.
+   */
   readonly signal: AbortSignal;
   /** The value that is to be replaced: an old one in its grace, or in a reload ahead of time the present one. `undefined`: there is none. */
   readonly stale: unknown;
@@ -312,7 +315,10 @@ export interface LoaderContext {
 /** Produces the value of a key that is not in the cache. `undefined` is returned to the caller and never cached. */
 export type Loader<T> = (context: LoaderContext) => T | Promise<T>;
 
-/** Produces the values of the missing keys: a `Map` or an object by key, or an array in the order of `keys`. A key left out is `undefined`. */
+/**
+ * Produces the values of the missing keys: a `Map` or an object by key, or an array in the order of `keys`. A key left out is
+ * `undefined`. It gets no {@link LoaderContext}: ttl and tags are those of the options.
+ */
 export type ManyLoader<T> = (
   keys: string[],
 ) =>
@@ -406,7 +412,7 @@ export interface Cache {
   setMany<T>(entries: readonly SetManyEntry<T>[]): Promise<void>;
   /** Removes many keys; the number that there were. One round trip. */
   deleteMany(keys: readonly string[]): Promise<number>;
-  /** The values of many keys in their order; one call of `loadMissing` for all that are missing. */
+  /** The values of many keys in their order; one call of `loadMissing`, which gets no context, for all that are missing. */
   getOrSetMany<T>(
     keys: readonly string[],
     loadMissing: ManyLoader<T>,

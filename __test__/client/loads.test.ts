@@ -107,6 +107,23 @@ describe('law 2: no stale fill', () => {
     expect(manager.peek('k')).toBe('new');
   });
 
+  it('an invalidation does not abort the signal of a loader: callers who joined before get its value', async () => {
+    const { manager, engine } = makeManager();
+    let signal: AbortSignal | undefined;
+    const old = heldLoader<string>();
+    const before = manager.getOrSet('k', (context) => {
+      signal = context.signal;
+      return old.loader(context);
+    });
+    await old.called;
+    engine.invalidate('k');
+    await manager.delete('k');
+    expect(signal?.aborted).toBe(false);
+    old.resolve('old');
+    expect(await before).toBe('old');
+    expect(signal?.aborted).toBe(false);
+  });
+
   it.each<[string, (manager: ReturnType<typeof makeManager>['manager']) => Promise<unknown>]>([
     ['delete', (manager) => manager.delete('k')],
     ['expire', (manager) => manager.expire('k')],
