@@ -1,4 +1,5 @@
 /** How SQL is run, whichever library does it. */
+
 /** The journal's way to the database, outside the users' transactions. */
 export interface Database {
   /** `postgres`, or another name the library has for it. */

@@ -6,4 +6,6 @@ export { typeormTransactions, type TypeormDataSource } from './typeorm';
 export { mikroOrmTransactions, type MikroOrm } from './mikro-orm';
 export { prismaTransactions, type PrismaClientLike } from './prisma';
 export type { TransactionSource } from './source';
+export type { UnitOfWork } from './unit-of-work';
+export type { Database, Execute } from './database';
 export type { Eviction } from '../eviction/eviction';

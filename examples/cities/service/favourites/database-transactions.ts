@@ -1,14 +1,12 @@
-import type { TransactionSource } from 'turbocache-js/transactions';
+import type { Execute, TransactionSource, UnitOfWork } from 'turbocache-js/transactions';
 import type { Database, Statements } from '../database';
-
-type Unit = ReturnType<Parameters<TransactionSource['attach']>[0]>;
 
 /**
  * Tells the cache how the transactions of our own database client go. With TypeORM, MikroORM or Prisma this file is one line:
  * `typeormTransactions(dataSource)`.
  */
 export function databaseTransactions(database: Database): TransactionSource {
-  const units = new WeakMap<object, Unit>();
+  const units = new WeakMap<object, UnitOfWork>();
   return {
     name: 'databaseTransactions()',
     database: {
@@ -28,8 +26,6 @@ export function databaseTransactions(database: Database): TransactionSource {
     unitOf: (handle) => units.get(handle),
   };
 }
-
-type Execute = TransactionSource['database']['execute'];
 
 function executeOn(statements: Statements): Execute {
   return (sql, parameters) => statements.query(sql, parameters as (string | number | null)[]);
