@@ -1,6 +1,7 @@
 /** `@TurboCacheMemo`: once a request, whatever the cache says. */
 import { defer, lastValueFrom, type Observable } from 'rxjs';
 import { currentContext } from '../context/context';
+import { isInTransaction } from '../eviction/transaction';
 import type { Memo } from '../context/memo';
 import type { KeySource } from '../key/key-source';
 import { parametersOf } from '../key/parameters';
@@ -18,7 +19,8 @@ import type { TurboCacheMemoOptions } from './options';
 /**
  * Calls with one key run the method once in a request (see `TurboCacheContext`), and get the same result: the same object. What
  * fails is not kept. Outside of a context the method runs each time. Evictions and puts by decorators drop what this
- * request has kept: those of a key that key, others everything.
+ * request has kept: those of a key that key, others everything. Inside a database transaction, see `@TurboCache`, the method
+ * runs each time: what it reads may be rolled back, and the request goes on.
  *
  * @param options A key template, or options.
  */
@@ -48,7 +50,7 @@ function memoising(method: Method, name: string, keyOf: (call: MethodCall) => st
   const keep = KEEP[returns];
   return function (...args) {
     const memo = currentContext()?.memo;
-    if (memo === undefined) return method.apply(this, args);
+    if (memo === undefined || isInTransaction()) return method.apply(this, args);
     const key = keyIfAny(keyOf, new MethodCall(this, name, args));
     if (key === undefined) return method.apply(this, args);
     if (memo.has(key)) return memo.get(key);

@@ -1,5 +1,5 @@
 /** `@TurboCachePut`: the method always runs, and its result replaces what the cache holds. */
-import { currentTransaction } from '../eviction/transaction';
+import { currentTransaction, type OpenTransaction } from '../eviction/transaction';
 import { evictWhenDue } from '../eviction/when-due';
 import { currentContext } from '../context/context';
 import { compileTags } from '../key/tags';
@@ -33,16 +33,18 @@ export function TurboCachePut<R extends Returns = 'promise'>(
       return {
         namesClass: key.namesClass,
         around: async (binding, call, proceed) => {
+          const began = currentTransaction();
           const result = await proceed();
           const scope = scopes.find(binding);
-          if (scope !== undefined && result !== undefined) await store(scope, call.withResult(result));
+          if (scope !== undefined && result !== undefined) await store(scope, call.withResult(result), began);
           return result;
         },
         aroundValue(binding, call, proceed) {
+          const began = currentTransaction();
           const result = proceed();
           const scope = scopes.find(binding);
           // It is on its way when this returns: whoever reads in this process from now on reads behind it.
-          if (scope !== undefined && result !== undefined) void store(scope, call.withResult(result));
+          if (scope !== undefined && result !== undefined) void store(scope, call.withResult(result), began);
           return result;
         },
       };
@@ -50,20 +52,21 @@ export function TurboCachePut<R extends Returns = 'promise'>(
   });
 }
 
-type Store = (scope: Scope, call: MethodCall & ResultContext) => Promise<void>;
+/** `began`: the transaction that the method began in; it may have ended by now, and nobody here knows how. */
+type Store = (scope: Scope, call: MethodCall & ResultContext, began: OpenTransaction | undefined) => Promise<void>;
 
 function storing(
   { condition, unless, ttl }: TurboCachePutOptions,
   keyOf: (call: MethodCall) => string,
   tagsOf: ((call: MethodCall) => readonly string[]) | undefined,
 ): Store {
-  return async (scope, call) => {
+  return async (scope, call, began) => {
     try {
       if (condition?.(call) === false || unless?.(call) === true) return;
       const text = keyOf(call);
       currentContext()?.memo.forget(text);
       const key = keyIn(scope, text, call);
-      const transaction = currentTransaction();
+      const transaction = currentTransaction() ?? began;
       // What is not committed must not be read by others: the old value goes with the commit, the next read stores the new one.
       if (transaction !== undefined) {
         await evictWhenDue(scope, { keys: [key] }, transaction);

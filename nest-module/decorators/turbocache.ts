@@ -1,4 +1,5 @@
 /** `@TurboCache`: the method runs on a miss, its result is served on a hit. */
+import { isInTransaction } from '../eviction/transaction';
 import { compileTags, type CompiledTags } from '../key/tags';
 import type { MethodCall, ResultContext } from '../method/call';
 import { decorateMethod, type DecoratorFor } from '../method/decorate';
@@ -16,7 +17,8 @@ import { decoratorError, type Site } from './site';
 /**
  * Serves the method's result from the cache. Callers of one key share one call of the method; `undefined` is not
  * stored; an error of the method reaches the caller and is not stored. A failure of the cache never fails the method:
- * it goes to the module's `onError`, and the method is called.
+ * it goes to the module's `onError`, and the method is called. Inside a database transaction that `turbocache-js/transactions`
+ * knows of, the method runs each time, and nothing is stored.
  *
  * @param options A key template, or options.
  */
@@ -76,7 +78,7 @@ function planning(
 ): (binding: Binding, call: MethodCall) => Plan | undefined {
   return (binding, call) => {
     const scope = scopes.find(binding);
-    if (scope === undefined) return undefined;
+    if (scope === undefined || isInTransaction()) return undefined;
     if (condition !== undefined && !holds(condition, scope, call)) return undefined;
     try {
       const key = keyIn(scope, keyOf(call), call);

@@ -7,6 +7,8 @@ import type { RegisteredCache } from '../registry/cache-registry';
 import type { Eviction } from './eviction';
 
 export interface OpenTransaction {
+  /** `false` once it has ended; a savepoint ends with its transaction. */
+  readonly isOpen: boolean;
   /** Keeps an eviction until the commit; a rollback forgets it. `false`: the transaction has ended. */
   note(registered: RegisteredCache, eviction: Eviction): boolean;
 }
@@ -17,14 +19,20 @@ export type TransactionFinder = () => OpenTransaction | undefined;
 const bound = new AsyncLocalStorage<TransactionFinder>();
 const finders = new Set<TransactionFinder>();
 
+/** Work that outlives its transaction is in none. */
 export function currentTransaction(): OpenTransaction | undefined {
   const own = bound.getStore()?.();
-  if (own !== undefined) return own;
-  for (const find of finders) {
-    const found = find();
-    if (found !== undefined) return found;
-  }
-  return undefined;
+  if (own?.isOpen === true) return own;
+  // Each hit of a decorated method asks: most programs have no finder.
+  return finders.size === 0 ? undefined : foundTransaction();
+}
+
+/**
+ * What is read in an open transaction may never be committed, and what others have stored may be what it has made old. So
+ * nothing that is read in one comes out of a cache, is shared with callers outside, or is stored.
+ */
+export function isInTransaction(): boolean {
+  return currentTransaction() !== undefined;
 }
 
 /** Everything that `work` calls, and waits for, finds its transaction through `finder`. */
@@ -36,4 +44,12 @@ export function runInTransaction<T>(finder: TransactionFinder, work: () => T): T
 export function addFinder(finder: TransactionFinder): () => void {
   finders.add(finder);
   return () => void finders.delete(finder);
+}
+
+function foundTransaction(): OpenTransaction | undefined {
+  for (const find of finders) {
+    const found = find();
+    if (found?.isOpen === true) return found;
+  }
+  return undefined;
 }

@@ -1,6 +1,7 @@
 /** DataLoaders on the cache: one for each GraphQL context, backed by one read of the cache and one load of what it lacks. */
 import type { Cache, EntryOptions } from '../client';
 import { ConfigurationError } from '../client';
+import { currentTransaction, isInTransaction } from '../eviction/transaction';
 import { CHECKS, FRESHNESS, type OptionName } from '../decorators/check-options';
 import { checkCache, checkObject } from '../module/check-options';
 import { loadPeer } from '../peer/load-peer';
@@ -30,7 +31,8 @@ type DataLoaderClass = new <Id, Value>(
 
 /**
  * Within one context every id is asked for once, as with any DataLoader; across contexts and processes the cache answers.
- * What one context has loaded is not seen to become old in that context: a context is a request.
+ * What one context has loaded is not seen to become old in that context: a context is a request. A database transaction is a
+ * context of its own, and what it loads is stored nowhere else.
  */
 export class TurboCacheLoader<Id, Value> {
   readonly #cache: Cache;
@@ -57,16 +59,17 @@ export class TurboCacheLoader<Id, Value> {
     this.#DataLoader = 'default' in loaded ? loaded.default : loaded;
   }
 
-  /** The loader of this GraphQL context; a new one for a context that has none. */
+  /** The loader of this GraphQL context, or of the transaction that the call runs in; a new one where there is none. */
   of(context: object): ContextLoader<Id, Value> {
-    const known = this.#loaders.get(context);
+    const place = currentTransaction() ?? context;
+    const known = this.#loaders.get(place);
     if (known !== undefined) return known;
     const { key, maxBatchSize } = this.#options;
     const loader = new this.#DataLoader<Id, Value>((ids) => this.#batch(ids), {
       cacheKeyFn: key,
       ...(maxBatchSize === undefined ? {} : { maxBatchSize }),
     });
-    this.#loaders.set(context, loader);
+    this.#loaders.set(place, loader);
     return loader;
   }
 
@@ -91,14 +94,18 @@ export class TurboCacheLoader<Id, Value> {
       }
     };
     const keys = [...byKey.keys()];
+    const loadAll = async (): Promise<(Value | Error)[]> => {
+      const values = await loadMissing(keys);
+      return keys.map((each) => failed.get(each) ?? (values.get(each) as Value));
+    };
+    if (isInTransaction()) return loadAll();
     try {
       const values = await this.#cache.getOrSetMany<Value>(keys, loadMissing, this.#entry);
       return keys.map((each, index) => failed.get(each) ?? (values[index] as Value));
     } catch (error) {
       if (outcome.failed) throw error;
       // A cache that fails does not fail the query.
-      const values = await loadMissing(keys);
-      return keys.map((each) => failed.get(each) ?? (values.get(each) as Value));
+      return loadAll();
     }
   }
 }

@@ -2,6 +2,7 @@
 import { type CallHandler, type ExecutionContext, Inject, Injectable, type NestInterceptor } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { from, lastValueFrom, type Observable } from 'rxjs';
+import { isInTransaction } from '../eviction/transaction';
 import { limitKey } from '../key/limit';
 import type { MethodCall } from '../method/call';
 import { type Decide, readThrough } from '../method/read-through';
@@ -32,7 +33,7 @@ export class TurboCacheInterceptor implements NestInterceptor {
     if (route === false || OTHER_ANSWERS.some((key) => Reflect.hasMetadata(key, handler))) return next.handle();
     const request = context.switchToHttp().getRequest<HttpRequest>();
     const found = this.registry.find(route.cache);
-    if (found === undefined || !mayBeShared(request, route.vary)) return next.handle();
+    if (found === undefined || !mayBeShared(request, route.vary) || isInTransaction()) return next.handle();
     const scope = this.#scopes.get(route) ?? scopeOf(found, route.entry);
     this.#scopes.set(route, scope);
     const call = callOf(request, context.getClass().prototype as object, handler.name);

@@ -5,6 +5,7 @@
  * between 1.05 and 1.3 times the hit that it stands for, in a program with many decorated classes.
  */
 import type { Shortcuts } from '../client';
+import { isInTransaction } from '../eviction/transaction';
 import { KnownKeys } from '../key/known-keys';
 import type { QuickKey, QuickText } from '../key/quick-key';
 import type { Binding } from '../registry/cache-registry';
@@ -35,7 +36,7 @@ export class HotHits {
   /** `undefined`: not here, or not seen at a glance. */
   find(binding: Binding, first: unknown, second: unknown): unknown {
     if (binding !== this.binding) this.bind(binding);
-    if (this.shortcuts === undefined) return undefined;
+    if (this.shortcuts === undefined || isInTransaction()) return undefined;
     const known = this.known?.of(first);
     const key = known ?? this.keyOf(first, second);
     if (key === undefined || key.length > this.longest) return undefined;

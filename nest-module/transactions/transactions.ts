@@ -239,7 +239,7 @@ async function atMost(limit: number, work: Promise<void>): Promise<void> {
   clearTimeout(timer);
 }
 
-const NO_TRANSACTION = { note: () => false };
+const NO_TRANSACTION = { isOpen: false, note: () => false };
 
 function asData({ registered, eviction }: Noted): Eviction {
   const { cache: _cache, ...what } = eviction;

@@ -36,13 +36,18 @@ export class UnitOfWork implements OpenTransaction {
     readonly parent?: UnitOfWork,
   ) {}
 
+  get isOpen(): boolean {
+    return this.#state !== 'ended' || this.parent?.isOpen === true;
+  }
+
   /** The commit was sent, and nobody has said yet how it ended. */
   get isCommitting(): boolean {
     return this.#state === 'committing';
   }
 
   note(registered: RegisteredCache, eviction: Eviction): boolean {
-    if (this.#state === 'ended') return false;
+    // Who outlives a savepoint is still in its transaction.
+    if (this.#state === 'ended') return this.parent?.note(registered, eviction) ?? false;
     this.#noted.push({ registered, eviction });
     return true;
   }

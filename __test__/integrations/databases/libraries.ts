@@ -1,4 +1,5 @@
 /** The three libraries, each with what the tests do with all of them. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { MikroORM, type EntityManager as MikroEntityManager } from '@mikro-orm/postgresql';
 import { EntitySchema } from '@mikro-orm/core';
 import { PrismaPg } from '@prisma/adapter-pg';
@@ -24,11 +25,15 @@ export interface Library {
   readonly source: TransactionSource;
   transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   query(text: string): Promise<any[]>;
+  /** As a service reads that is given no handle: in the transaction it is called in, if there is one. */
+  balance(id: number): Promise<number>;
   close(): Promise<unknown>;
 }
 
 async function typeorm(url: string): Promise<Library> {
   const dataSource = await new DataSource({ type: 'postgres', url }).initialize();
+  // The library does not carry its transactions; packages around it do it like this.
+  const carried = new AsyncLocalStorage<EntityManager>();
   const of = (manager: EntityManager): Transaction => ({
     run: (text) => manager.query(text),
     handle: manager,
@@ -36,8 +41,12 @@ async function typeorm(url: string): Promise<Library> {
   });
   return {
     source: typeormTransactions(dataSource),
-    transaction: (work) => dataSource.transaction((manager) => work(of(manager))),
+    transaction: (work) => dataSource.transaction((manager) => carried.run(manager, () => work(of(manager)))),
     query: (text) => dataSource.query(text),
+    balance: async (id) => {
+      const manager = carried.getStore() ?? dataSource.manager;
+      return (await manager.query(`SELECT balance FROM account WHERE id = ${id}`))[0].balance;
+    },
     close: () => dataSource.destroy(),
   };
 }
@@ -58,13 +67,16 @@ async function mikroOrm(clientUrl: string): Promise<Library> {
     source: mikroOrmTransactions(orm),
     transaction: (work) => orm.em.transactional((em) => work(of(em))),
     query: (text) => orm.em.getConnection().execute(text),
+    // The injected entity manager finds the transaction by itself.
+    balance: async (id) => (await orm.em.findOneOrFail(account, { id }, { disableIdentityMap: true })).balance,
     close: () => orm.close(),
   };
 }
 
 async function prisma(connectionString: string): Promise<Library> {
   const client = new PrismaClient({ adapter: new PrismaPg({ connectionString }) });
-  type Tx = Pick<PrismaClient, '$executeRawUnsafe'>;
+  type Tx = Pick<PrismaClient, '$executeRawUnsafe' | 'account'>;
+  const carried = new AsyncLocalStorage<Tx>();
   const of = (tx: Tx): Transaction => ({
     run: (text) => tx.$executeRawUnsafe(text),
     handle: tx,
@@ -72,8 +84,9 @@ async function prisma(connectionString: string): Promise<Library> {
   });
   return {
     source: prismaTransactions(client),
-    transaction: (work) => client.$transaction((tx) => work(of(tx))),
+    transaction: (work) => client.$transaction((tx) => carried.run(tx, () => work(of(tx)))),
     query: (text) => client.$queryRawUnsafe(text),
+    balance: async (id) => (await (carried.getStore() ?? client).account.findUniqueOrThrow({ where: { id } })).balance,
     close: () => client.$disconnect(),
   };
 }

@@ -9,7 +9,7 @@ import { Accounts, Gate, sql, TABLE } from './bank';
 import { LIBRARIES, type Library } from './libraries';
 import { type PostgresServer, startPostgres } from './postgres';
 
-// What a transaction changes is dropped when, and only when, the change can be seen by others.
+// What a transaction changes is dropped when, and only when, the change can be seen by others; what it reads is seen by nobody else.
 
 let postgres: PostgresServer;
 beforeAll(async () => {
@@ -44,7 +44,7 @@ describe.each(Object.entries(LIBRARIES))('%s', (_, open) => {
       providers: [Accounts],
     });
     accounts = app.get(Accounts);
-    accounts.read = async (id) => (await library.query(`SELECT balance FROM account WHERE id = ${id}`))[0].balance;
+    accounts.read = (id) => library.balance(id);
     cache = app.get(CacheManager);
     transactions = app.get(TurboCacheTransactions);
     emitter = app.get(EventEmitter2);
@@ -56,20 +56,106 @@ describe.each(Object.entries(LIBRARIES))('%s', (_, open) => {
     await library.transaction(async ({ run }) => {
       await accounts.deposit(run, 1, 5);
       // Others still see the old balance, and so does the cache.
-      expect(await accounts.balance(1)).toBe(100);
+      expect((await library.query('SELECT balance FROM account WHERE id = 1'))[0].balance).toBe(100);
+      expect(await cache.get('account:1')).toBe(100);
       expect(transactions.stats().applied).toBe(0);
     });
     expect(await accounts.balance(1)).toBe(105);
     expect(transactions.stats()).toEqual({ applied: 2, dropped: 0, failed: 0, relayed: 0 });
   });
 
-  it('what was read and cached before the commit is dropped with it', async () => {
-    await library.transaction(async ({ run }) => {
-      await accounts.deposit(run, 1, 5);
-      await cache.delete('account:1');
-      expect(await accounts.balance(1)).toBe(100);
+  it('what others have read and cached before the commit is dropped with it', async () => {
+    const [evicted, mayCommit] = [new Gate(), new Gate()];
+    const committed = library.transaction(async ({ run }) => {
+      await accounts.deposit(run, 2, 5);
+      evicted.open();
+      await mayCommit.opened;
     });
-    expect(await accounts.balance(1)).toBe(105);
+    await evicted.opened;
+    const seen = [await accounts.balance(2), await cache.get('account:2')];
+    mayCommit.open();
+    await committed;
+    expect(seen).toEqual([200, 200]);
+    expect(await accounts.balance(2)).toBe(205);
+  });
+
+  it('a cached method that is called inside sees what the transaction has written, evicted or not', async () => {
+    await library.transaction(async ({ run, nested }) => {
+      await run('UPDATE account SET balance = 7 WHERE id = 1');
+      expect(await accounts.balance(1)).toBe(7);
+      await accounts.deposit(run, 1, 1);
+      expect(await accounts.balance(1)).toBe(8);
+      await nested(async (inner) => {
+        await inner.run('UPDATE account SET balance = 9 WHERE id = 1');
+        expect(await cache.get('account:1')).toBe(100);
+      });
+    });
+    expect(await cache.has('account:1')).toBe(false);
+    expect(await accounts.balance(1)).toBe(9);
+  });
+
+  it('it stores nothing, so a rollback leaves nothing behind', async () => {
+    const failing = library.transaction(async ({ run }) => {
+      await accounts.deposit(run, 2, 5);
+      expect([await accounts.balance(2), await accounts.balance(2)]).toEqual([205, 205]);
+      throw new Error('no money');
+    });
+    await expect(failing).rejects.toThrow('no money');
+    expect(await cache.has('account:2')).toBe(false);
+    expect(await accounts.balance(2)).toBe(200);
+  });
+
+  it('it stores nothing that is committed either: the next read does', async () => {
+    await library.transaction(async ({ run }) => {
+      await run('UPDATE account SET balance = 205 WHERE id = 2');
+      expect(await accounts.balance(2)).toBe(205);
+    });
+    expect(await cache.has('account:2')).toBe(false);
+    expect(await accounts.balance(2)).toBe(205);
+    expect(await cache.get('account:2')).toBe(205);
+  });
+
+  it('nobody outside joins its load', async () => {
+    const [hasRead, mayEnd, mayRollBack] = [new Gate(), new Gate(), new Gate()];
+    accounts.read = async (id) => {
+      const balance = await library.balance(id);
+      hasRead.open();
+      await mayEnd.opened;
+      return balance;
+    };
+    const failing = library.transaction(async ({ run }) => {
+      await accounts.deposit(run, 2, 5);
+      const inside = await accounts.balance(2);
+      await mayRollBack.opened;
+      throw new Error(`no money, ${inside}`);
+    });
+    await hasRead.opened;
+    const outside = accounts.balance(2);
+    mayEnd.open();
+    const seen = await outside;
+    mayRollBack.open();
+    await expect(failing).rejects.toThrow('no money, 205');
+    expect(seen).toBe(200);
+    expect(await accounts.balance(2)).toBe(200);
+  });
+
+  it('it joins no load that began outside', async () => {
+    const [hasRead, mayEnd] = [new Gate(), new Gate()];
+    accounts.read = async (id) => {
+      const balance = await library.balance(id);
+      hasRead.open();
+      await mayEnd.opened;
+      return balance;
+    };
+    const outside = accounts.balance(2);
+    await hasRead.opened;
+    await library.transaction(async ({ run }) => {
+      await accounts.deposit(run, 2, 5);
+      const inside = accounts.balance(2);
+      mayEnd.open();
+      expect([await inside, await outside]).toEqual([205, 200]);
+    });
+    expect(await accounts.balance(2)).toBe(205);
   });
 
   it('a rollback forgets it', async () => {
@@ -87,7 +173,8 @@ describe.each(Object.entries(LIBRARIES))('%s', (_, open) => {
     await library
       .transaction(async ({ run }) => {
         expect(await accounts.set(run, 1, 7)).toBe(7);
-        expect(await accounts.balance(1)).toBe(100);
+        expect(await accounts.balance(1)).toBe(7);
+        expect(await cache.get('account:1')).toBe(100);
         throw new Error('no');
       })
       .catch(() => {});
@@ -123,7 +210,7 @@ describe.each(Object.entries(LIBRARIES))('%s', (_, open) => {
     await library.transaction(async ({ run }) => {
       await run('UPDATE account SET balance = 0 WHERE id = 1');
       await emitter.emitAsync('account.closed', { id: 1 });
-      expect(await accounts.balance(1)).toBe(100);
+      expect(await cache.get('account:1')).toBe(100);
     });
     expect(await accounts.balance(1)).toBe(0);
   });
@@ -171,7 +258,7 @@ describe.each(Object.entries(LIBRARIES))('%s', (_, open) => {
     await library.transaction(async ({ run, handle }) => {
       await run('UPDATE account SET balance = 7 WHERE id = 1');
       await elsewhere(() => transactions.evictAfterCommit({ keys: ['account:1'] }, handle));
-      expect(await accounts.balance(1)).toBe(100);
+      expect(await cache.get('account:1')).toBe(100);
     });
     clearInterval(worker);
     expect(await accounts.balance(1)).toBe(7);
@@ -183,7 +270,7 @@ describe.each(Object.entries(LIBRARIES))('%s', (_, open) => {
     await library.transaction(async ({ run, handle }) => {
       const work = () => transactions.within(handle, () => accounts.deposit(run, 1, 5));
       await new Promise<void>((resolve, reject) => later.push(() => work().then(resolve, reject)));
-      expect(await accounts.balance(1)).toBe(100);
+      expect(await cache.get('account:1')).toBe(100);
     });
     clearInterval(worker);
     expect(await accounts.balance(1)).toBe(105);
