@@ -18,22 +18,8 @@ const [library, postgres, redis] = process.argv.slice(2);
 const die = () => process.kill(process.pid, 'SIGKILL');
 
 const LIBRARIES = {
-  async TypeORM() {
-    const { DataSource } = await import('typeorm');
-    const dataSource = await new DataSource({ type: 'postgres', url: postgres }).initialize();
-    let victim;
-    // Heard before the subscriber of the package. The relay has transactions, too: they live.
-    dataSource.subscribers.unshift({ afterTransactionCommit: ({ queryRunner }) => queryRunner === victim && die() });
-    return {
-      source: transactions.typeormTransactions(dataSource),
-      work: (evict) =>
-        dataSource.transaction(async (manager) => {
-          victim = manager.queryRunner;
-          await manager.query('UPDATE account SET balance = balance + 5 WHERE id = 1');
-          await evict();
-        }),
-    };
-  },
+  TypeORM: async () => ofTypeorm(await import('typeorm')),
+  'TypeORM 0.3': async () => ofTypeorm(await import('typeorm-0.3')),
 
   async MikroORM() {
     const { MikroORM, EntitySchema } = await import('@mikro-orm/postgresql');
@@ -93,3 +79,19 @@ await app.get(CacheManager).ready();
 const service = app.get(transactions.TurboCacheTransactions);
 await work(() => service.evictAfterCommit({ keys: ['account:1'], tags: ['accounts'] }));
 console.log('survived');
+
+async function ofTypeorm({ DataSource }) {
+  const dataSource = await new DataSource({ type: 'postgres', url: postgres }).initialize();
+  let victim;
+  // Heard before the subscriber of the package. The relay has transactions, too: they live.
+  dataSource.subscribers.unshift({ afterTransactionCommit: ({ queryRunner }) => queryRunner === victim && die() });
+  return {
+    source: transactions.typeormTransactions(dataSource),
+    work: (evict) =>
+      dataSource.transaction(async (manager) => {
+        victim = manager.queryRunner;
+        await manager.query('UPDATE account SET balance = balance + 5 WHERE id = 1');
+        await evict();
+      }),
+  };
+}

@@ -1,13 +1,15 @@
-/** The three libraries, each with what the tests do with all of them. */
+/** The three libraries, TypeORM in both of its majors, each with what the tests do with all of them. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { MikroORM, type EntityManager as MikroEntityManager } from '@mikro-orm/postgresql';
 import { EntitySchema } from '@mikro-orm/core';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource as DataSource03, type EntityManager as EntityManager03 } from 'typeorm-0.3';
 import {
   mikroOrmTransactions,
   prismaTransactions,
   type TransactionSource,
+  type TypeormDataSource,
   typeormTransactions,
 } from 'turbocache-js/transactions';
 import { PrismaClient } from '../node_modules/.generated/prisma/client';
@@ -30,11 +32,35 @@ export interface Library {
   close(): Promise<unknown>;
 }
 
-async function typeorm(url: string): Promise<Library> {
-  const dataSource = await new DataSource({ type: 'postgres', url }).initialize();
+function typeorm(url: string): Promise<Library> {
+  return ofTypeorm<EntityManager>(new DataSource({ type: 'postgres', url }));
+}
+
+function typeorm03(url: string): Promise<Library> {
+  return ofTypeorm<EntityManager03>(new DataSource03({ type: 'postgres', url }));
+}
+
+/** What the tests use is the same in both majors. */
+interface TypeormManager<Self> {
+  query(text: string): Promise<any>;
+  transaction<T>(work: (manager: Self) => Promise<T>): Promise<T>;
+}
+
+interface TypeormDatabase<Manager> extends TypeormDataSource {
+  readonly manager: Manager & object;
+  initialize(): Promise<unknown>;
+  query(text: string): Promise<any>;
+  transaction<T>(work: (manager: Manager) => Promise<T>): Promise<T>;
+  destroy(): Promise<void>;
+}
+
+async function ofTypeorm<Manager extends TypeormManager<Manager>>(
+  dataSource: TypeormDatabase<Manager>,
+): Promise<Library> {
+  await dataSource.initialize();
   // The library does not carry its transactions; packages around it do it like this.
-  const carried = new AsyncLocalStorage<EntityManager>();
-  const of = (manager: EntityManager): Transaction => ({
+  const carried = new AsyncLocalStorage<Manager>();
+  const of = (manager: Manager): Transaction => ({
     run: (text) => manager.query(text),
     handle: manager,
     nested: (work) => manager.transaction((inner) => work(of(inner))),
@@ -91,4 +117,4 @@ async function prisma(connectionString: string): Promise<Library> {
   };
 }
 
-export const LIBRARIES = { TypeORM: typeorm, MikroORM: mikroOrm, Prisma: prisma };
+export const LIBRARIES = { TypeORM: typeorm, 'TypeORM 0.3': typeorm03, MikroORM: mikroOrm, Prisma: prisma };
