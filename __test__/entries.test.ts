@@ -80,6 +80,8 @@ function declaredValues(declarations: string): string[] {
   const checker = program.getTypeChecker();
   const symbol = checker.getSymbolAtLocation(program.getSourceFile(declarations)!)!;
   const isValue = (exported: ts.Symbol): boolean => {
+    // A class whose type alone is exported is no value.
+    if (exported.declarations?.some(ts.isTypeOnlyExportDeclaration) === true) return false;
     const target = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
     return (target.flags & ts.SymbolFlags.Value) !== 0;
   };
