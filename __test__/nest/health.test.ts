@@ -1,5 +1,6 @@
 import { Controller, Get, type INestApplication } from '@nestjs/common';
 import { HealthCheck, HealthCheckService, TerminusModule } from '@nestjs/terminus';
+import { version } from '@nestjs/terminus/package.json';
 import { Test } from '@nestjs/testing';
 import { type CacheManager, ConfigurationError } from 'turbocache-js';
 import { TurboCacheHealthIndicator, type TurboCacheHealthOptions } from 'turbocache-js/health';
@@ -14,6 +15,9 @@ interface Answer {
   readonly status: string;
   readonly cache: { status: string; state: string; remote: string; responseTime: number; problems: object };
 }
+
+/** How the installed terminus says `degraded`: 12 has the word, 11 says `up` and leaves it to the detail. */
+const degraded = Number.parseInt(version, 10) >= 12 ? { all: 'degraded', one: 'degraded' } : { all: 'ok', one: 'up' };
 
 /** A service with a health route, as terminus documents it, asked over HTTP. */
 async function service(
@@ -85,12 +89,9 @@ describe('over a real Redis', () => {
     await redis.kill('SIGSTOP');
     try {
       const answer = await ask();
-      expect(answer.http).toBe(200);
-      expect(answer.cache).toMatchObject({ state: 'degraded', remote: 'down' });
+      expect(answer).toMatchObject({ http: 200, status: degraded.all });
+      expect(answer.cache).toMatchObject({ status: degraded.one, state: 'degraded', remote: 'down' });
       expect(Object.keys(answer.cache.problems)).toEqual(['remote']);
-      // Both versions of terminus say it: by their own word, or in the detail.
-      expect(['ok', 'degraded']).toContain(answer.status);
-      expect(answer.cache.status).toBe(answer.status === 'ok' ? 'up' : 'degraded');
       // That nobody tells of changes any more costs what is held, once.
       await until('memory serves', async () => {
         await cache.set('city', 'Oslo');
