@@ -144,6 +144,40 @@ describe.each(Object.entries(CLIENTS))('%s', (_, connect) => {
   });
 });
 
+it('in an application of named managers only, their owners are told of nonsense, each of them once', async () => {
+  const client = new Redis(redis.port, '127.0.0.1');
+  ends.push(async () => client.disconnect());
+  const told: string[] = [];
+  const manager = (name: string) =>
+    TurboCacheModule.forRoot({
+      name,
+      onError: (_, { method, cache }) => void told.push(`${name}: ${method}, ${cache}`),
+    });
+  const app = await start({
+    imports: [
+      manager('shop'),
+      manager('sessions'),
+      manager('other'),
+      TurboCacheModule.forFeature(['users'], { manager: 'shop' }),
+      TurboCacheEventsModule.forRoot({
+        channels: {
+          subscriber: client,
+          on: {
+            changes: [
+              { cache: 'users', key: 'user:#{payload.id}' },
+              { cache: 'users', tags: ['users'] },
+              { cache: 'sessions', all: true },
+            ],
+          },
+        },
+      }),
+    ],
+  });
+  await until('it is heard', async () => (await publish('changes', 'not json')) === 1);
+  await until('it is counted', () => app.get(TurboCacheEvents).stats().malformed === 1);
+  expect(told.toSorted()).toEqual(['sessions: event changes, sessions', 'shop: event changes, users']);
+});
+
 it('an application starts without Redis, and hears when it comes', async () => {
   await redis.kill();
   const client = new Redis(redis.port, '127.0.0.1', { retryStrategy: () => 20, maxRetriesPerRequest: null });

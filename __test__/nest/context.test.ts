@@ -307,6 +307,19 @@ describe('@TurboCacheMemo', () => {
     });
     expect(failures).toMatchObject([{ operation: 'key', method: 'Rows.missing' }]);
   });
+
+  it('tells a named manager of it, where there is no default one', async () => {
+    @Injectable()
+    class Named {
+      @TurboCacheMemo('named:#{context.tenant}')
+      async find(): Promise<number> {
+        return 1;
+      }
+    }
+    const { app, failures } = await startWith([Named], { name: 'shop' });
+    expect(await inRequest(() => app.get(Named).find())).toBe(1);
+    expect(failures).toMatchObject([{ operation: 'key', method: 'Named.find', cache: 'shop' }]);
+  });
 });
 
 describe('what cannot be', () => {

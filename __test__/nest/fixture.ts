@@ -3,7 +3,12 @@ import 'reflect-metadata';
 import type { INestApplicationContext, ModuleMetadata } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import type { TurboCacheError } from 'turbocache-js';
-import { type CacheFailure, TurboCacheModule, type TurboCacheModuleOptions } from 'turbocache-js/nest';
+import {
+  type CacheFailure,
+  TurboCacheModule,
+  type TurboCacheModuleExtras,
+  type TurboCacheModuleOptions,
+} from 'turbocache-js/nest';
 import { afterEach } from 'vitest';
 
 const open: INestApplicationContext[] = [];
@@ -38,10 +43,10 @@ export interface Started {
   readonly failures: Reported[];
 }
 
-/** An application with a default manager in memory, and `providers`. */
+/** An application with a manager in memory, the default one unless it has a name, and `providers`. */
 export async function startWith(
   providers: NonNullable<ModuleMetadata['providers']>,
-  options: TurboCacheModuleOptions = {},
+  options: TurboCacheModuleOptions & TurboCacheModuleExtras = {},
 ): Promise<Started> {
   const failures: Reported[] = [];
   const onError = (error: TurboCacheError, failure: CacheFailure): void => {

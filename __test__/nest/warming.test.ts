@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
-import { CacheManager, DecoratorError, MemoryAdapter } from 'turbocache-js';
-import { TurboCache, TurboCacheModule } from 'turbocache-js/nest';
+import { CacheManager, DecoratorError, MemoryAdapter, type TurboCacheError } from 'turbocache-js';
+import { type CacheFailure, getCacheToken, TurboCache, TurboCacheDefaults, TurboCacheModule } from 'turbocache-js/nest';
 import {
   TurboCacheRefreshAhead,
   TurboCacheWarm,
@@ -463,6 +463,83 @@ describe('@TurboCacheRefreshAhead', () => {
     }
     expect(Cities.prototype.find.name).toBe('find');
     expect(Cities.prototype.find).toHaveLength(1);
+  });
+});
+
+describe('in an application of named managers only', () => {
+  it('what fails is told to the manager of the cache that is filled', async () => {
+    @Injectable()
+    class Cities {
+      @TurboCacheWarm({ args: [['nowhere']], blocking: true })
+      @TurboCache({ key: 'city:#{name}', cache: 'cities' })
+      async find(name: string): Promise<string> {
+        throw new Error(`no city ${name}`);
+      }
+    }
+    @Injectable()
+    @TurboCacheDefaults({ cache: 'sessions' })
+    class Sessions {
+      @TurboCacheWarm({ args: () => Promise.reject(new Error('database away')), blocking: true })
+      @TurboCache('session:#{id}')
+      async find(id: number): Promise<number> {
+        return id;
+      }
+    }
+    @Injectable()
+    class OfItsOwn {
+      @TurboCacheWarm({ blocking: true })
+      async fill(): Promise<void> {
+        throw new Error('nothing to fill');
+      }
+    }
+    const told: string[] = [];
+    const manager = (name: string) =>
+      TurboCacheModule.forRoot({
+        name,
+        onError: ({ message }: TurboCacheError, { method, cache }: CacheFailure) => {
+          told.push(`${name}: ${method} in ${cache}: ${message.split(': ').at(-1)}`);
+        },
+      });
+    await start({
+      imports: [
+        manager('shop'),
+        manager('sessions'),
+        TurboCacheModule.forFeature(['cities'], { manager: 'shop' }),
+        TurboCacheWarmingModule.forRoot({ onProgress: () => {} }),
+      ],
+      providers: [Cities, Sessions, OfItsOwn],
+    });
+    expect(told.toSorted()).toEqual([
+      'sessions: warming Sessions.find in sessions: database away',
+      'shop: warming Cities.find in cities: no city nowhere',
+      'shop: warming OfItsOwn.fill in shop: nothing to fill',
+    ]);
+  });
+
+  it('a history is kept in the manager of the cache that is filled', async () => {
+    @Injectable()
+    class Reports {
+      @TurboCacheRefreshAhead({ every: '1h', sample: 1, predict: true })
+      @TurboCache({ key: 'report:#{name}', cache: 'reports' })
+      async find(name: string): Promise<string> {
+        return name;
+      }
+    }
+    const adapter = new MemoryAdapter();
+    const boot = () =>
+      start({
+        imports: [
+          TurboCacheModule.forRoot({ name: 'shop', adapter, memory: false, hot: false }),
+          TurboCacheModule.forFeature(['reports'], { manager: 'shop' }),
+          TurboCacheWarmingModule.forRoot(),
+        ],
+        providers: [Reports],
+      });
+    const first = await boot();
+    await first.get(Reports).find('monthly');
+    await stop(first);
+    const saved = await (await boot()).get<CacheManager>(getCacheToken('shop')).get('~turbocache:history:Reports.find');
+    expect(saved).toMatchObject({ version: 1, habits: [{ args: ['monthly'] }] });
   });
 });
 

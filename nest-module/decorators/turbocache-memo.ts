@@ -89,7 +89,7 @@ function keyIfAny(keyOf: (call: MethodCall) => string, call: MethodCall): string
   try {
     return keyOf(call);
   } catch (error) {
-    const registered = bindingOf(call.instance)?.registry.find();
+    const registered = bindingOf(call.instance)?.registry.main();
     if (registered !== undefined) reportFailure(registered, call, 'key', error);
     return undefined;
   }

@@ -5,6 +5,7 @@ import { TurboCacheEvents } from './events';
 import { CHECKED_OPTIONS } from './events.tokens';
 import type { CheckedChannels, CheckedEventsOptions } from './events-options';
 import { allowedEviction, parseMessage } from './message';
+import { cachesOf } from './rule';
 import { type Subscription, subscription } from './subscriber';
 
 @Injectable()
@@ -24,7 +25,7 @@ export class ChannelListener implements OnModuleInit, OnModuleDestroy {
     const channels = this.#channels;
     if (channels === undefined) return;
     for (const [channel, rules] of channels.on) {
-      for (const rule of rules === 'eviction' ? [{ cache: undefined }] : rules) this.events.check(channel, rule);
+      for (const cache of cachesOf(rules)) this.events.check(channel, { cache });
     }
     const names = [...channels.on.keys()];
     this.#subscription = subscription(channels.subscriber, names, (channel, message) => {
@@ -44,7 +45,8 @@ export class ChannelListener implements OnModuleInit, OnModuleDestroy {
     try {
       await own.begin();
     } catch (cause) {
-      this.events.failed([...channels.on.keys()].join(', '), asError('The channels could not be subscribed to', cause));
+      const error = asError('The channels could not be subscribed to', cause);
+      this.events.failed([...channels.on.keys()].join(', '), error, namedBy(channels));
     }
   }
 
@@ -54,13 +56,10 @@ export class ChannelListener implements OnModuleInit, OnModuleDestroy {
     try {
       await own.begin();
     } catch (cause) {
-      this.events.failed(channel, asError('The channels could not be subscribed to again', cause));
+      const error = asError('The channels could not be subscribed to again', cause);
+      this.events.failed(channel, error, namedBy(channels));
     }
-    const caches = new Set<string | undefined>(channels.caches);
-    for (const rules of channels.on.values()) {
-      if (rules === 'eviction') caches.add(undefined);
-      else for (const { cache } of rules) caches.add(cache);
-    }
+    const caches = new Set([...channels.caches, ...namedBy(channels)]);
     const all = [...caches].map((cache) => ({ ...(cache === undefined ? {} : { cache }), all: true }));
     await Promise.all(all.map((eviction) => this.events.evict(`${channel} (after a gap)`, eviction)));
   }
@@ -73,9 +72,13 @@ export class ChannelListener implements OnModuleInit, OnModuleDestroy {
       if (rules === 'eviction') await this.events.evict(channel, allowedEviction(payload, channel, channels.caches));
       else await this.events.apply({ event: channel, payload }, rules);
     } catch (error) {
-      this.events.malformed(channel, error as TurboCacheError);
+      this.events.malformed(channel, error as TurboCacheError, cachesOf(rules));
     }
   }
+}
+
+function namedBy({ on }: CheckedChannels): (string | undefined)[] {
+  return [...on.values()].flatMap(cachesOf);
 }
 
 function asError(what: string, cause: unknown): TurboCacheError {

@@ -2,7 +2,7 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { ConfigurationError } from '../client';
 import { checkObject } from '../module/check-options';
-import { compileRule, type CompiledRule, type EvictionRule } from './rule';
+import { compileRule, type CompiledRule, type EvictionRule, type MessageRules } from './rule';
 import { isStreamClient, type StreamClient } from './stream-reader';
 import { type ChannelSubscriber, isSubscriber } from './subscriber';
 
@@ -71,8 +71,7 @@ export interface CheckedStreams extends Pick<CheckedChannels, 'on' | 'caches'> {
 
 export interface CheckedChannels {
   readonly subscriber: ChannelSubscriber;
-  /** `'eviction'`, or the rules of the channel. */
-  readonly on: ReadonlyMap<string, 'eviction' | readonly CompiledRule[]>;
+  readonly on: ReadonlyMap<string, MessageRules>;
   readonly caches: ReadonlySet<string>;
   readonly afterGap: 'keep' | 'clear';
 }

@@ -59,16 +59,16 @@ export class TurboCacheEvents {
     await this.#track(this.#evict(this.registry.find(eviction.cache), eviction, event));
   }
 
-  /** A message that could not be understood. */
-  malformed(event: string, error: TurboCacheError): void {
+  /** A message that could not be understood. `caches`: what its rules name. */
+  malformed(event: string, error: TurboCacheError, caches: Iterable<string | undefined>): void {
     this.#counts.malformed += 1;
-    this.#report(this.registry.find(), event, error);
+    this.#reportAll(caches, event, error);
   }
 
   /** Something around the messages that nobody waits for. */
-  failed(event: string, error: TurboCacheError): void {
+  failed(event: string, error: TurboCacheError, caches: Iterable<string | undefined>): void {
     this.#counts.failed += 1;
-    this.#report(this.registry.find(), event, error);
+    this.#reportAll(caches, event, error);
   }
 
   async #applyRule(event: DomainEvent, { cache, evictionOf }: CompiledRule): Promise<void> {
@@ -93,6 +93,16 @@ export class TurboCacheEvents {
       this.#counts.failed += 1;
       this.#report(registered, event, error);
     }
+  }
+
+  /** The owners of all caches that may now be old, each of them once. */
+  #reportAll(caches: Iterable<string | undefined>, event: string, error: unknown): void {
+    const owners = new Map<unknown, RegisteredCache>();
+    for (const name of caches) {
+      const registered = this.registry.find(name);
+      if (registered !== undefined) owners.set(registered.onError, registered);
+    }
+    for (const registered of owners.values()) this.#report(registered, event, error);
   }
 
   #report(registered: RegisteredCache | undefined, event: string, error: unknown): void {

@@ -35,6 +35,14 @@ export interface CompiledRule {
   readonly evictionOf: (event: DomainEvent) => Eviction | undefined;
 }
 
+/** Of a channel or a stream. `'eviction'`: each message says itself what to drop. */
+export type MessageRules = 'eviction' | readonly CompiledRule[];
+
+/** The caches that such rules are about; `undefined`: the default manager. */
+export function cachesOf(rules: MessageRules): readonly (string | undefined)[] {
+  return rules === 'eviction' ? [undefined] : rules.map(({ cache }) => cache);
+}
+
 const PARAMETERS: ParameterList = {
   names: ['payload', 'event'].map((name, index) => ({ name, index, path: [], hasDefault: false })),
   count: 2,

@@ -5,6 +5,7 @@ import { TurboCacheEvents } from './events';
 import { CHECKED_OPTIONS } from './events.tokens';
 import type { CheckedEventsOptions, CheckedStreams } from './events-options';
 import { allowedEviction, parseMessage } from './message';
+import { cachesOf } from './rule';
 import { type StreamEntry, StreamReader } from './stream-reader';
 
 @Injectable()
@@ -24,12 +25,18 @@ export class StreamListener implements OnModuleInit, OnModuleDestroy {
     const streams = this.#streams;
     if (streams === undefined) return;
     for (const [stream, rules] of streams.on) {
-      for (const rule of rules === 'eviction' ? [{ cache: undefined }] : rules) this.events.check(stream, rule);
+      for (const cache of cachesOf(rules)) this.events.check(stream, { cache });
     }
     this.#reader = new StreamReader(streams.client, [...streams.on.keys()], {
       onEntry: (stream, entry) => void this.#receive(streams, stream, entry),
       onGap: (stream) => void this.#afterGap(streams, stream),
-      onFailure: (cause) => this.events.failed([...streams.on.keys()].join(', '), asError(cause)),
+      onFailure: (cause) => {
+        this.events.failed(
+          [...streams.on.keys()].join(', '),
+          asError(cause),
+          [...streams.on.values()].flatMap(cachesOf),
+        );
+      },
     });
     void this.#reader.read();
   }
@@ -47,14 +54,14 @@ export class StreamListener implements OnModuleInit, OnModuleDestroy {
       if (rules === 'eviction') await this.events.evict(stream, allowedEviction(payload, stream, streams.caches));
       else await this.events.apply({ event: stream, payload }, rules);
     } catch (error) {
-      this.events.malformed(stream, error as TurboCacheError);
+      this.events.malformed(stream, error as TurboCacheError, cachesOf(rules));
     }
   }
 
   /** Nobody knows what the missing entries said. */
   async #afterGap(streams: CheckedStreams, stream: string): Promise<void> {
     const rules = streams.on.get(stream) ?? [];
-    const caches = new Set(rules === 'eviction' ? [undefined, ...streams.caches] : rules.map(({ cache }) => cache));
+    const caches = new Set([...cachesOf(rules), ...(rules === 'eviction' ? streams.caches : [])]);
     const all = [...caches].map((cache) => ({ ...(cache === undefined ? {} : { cache }), all: true }));
     await Promise.all(all.map((eviction) => this.events.evict(`${stream} (after a gap)`, eviction)));
   }

@@ -13,6 +13,8 @@ export interface CacheSettings {
 export interface RegisteredCache extends CacheSettings {
   readonly name: string | undefined;
   readonly cache: Cache;
+  /** The manager that the cache belongs to; a manager belongs to itself. */
+  readonly manager: Cache;
 }
 
 /** What all objects of one class in one application have in common: a call finds everything else through it. */
@@ -37,11 +39,11 @@ export class CacheRegistry {
   addManager(name: string | undefined, cache: Cache, settings: CacheSettings): void {
     if (name === undefined) {
       if (this.#default !== undefined) throw clash('the default manager', 'a `name` for each further module');
-      this.#default = { name, cache, ...settings };
+      this.#default = { name, cache, manager: cache, ...settings };
       return;
     }
     if (this.#named.has(name)) throw clash(`"${name}"`, 'a name of its own for each manager and cache');
-    this.#named.set(name, { name, cache, ...settings });
+    this.#named.set(name, { name, cache, manager: cache, ...settings });
   }
 
   /** A named cache of a manager. Several modules may ask for one and the same. */
@@ -50,7 +52,7 @@ export class CacheRegistry {
     const present = this.#named.get(name);
     if (owner === undefined || present?.cache === cache) return;
     if (present !== undefined) throw clash(`"${name}"`, 'a name of its own for each manager and cache');
-    this.#named.set(name, { name, cache, onError: owner.onError, hashKeysAbove: owner.hashKeysAbove });
+    this.#named.set(name, { ...owner, name, cache });
   }
 
   /** A cache by name, else the default manager; a name nobody registered is a cache of the default manager. */
@@ -59,6 +61,11 @@ export class CacheRegistry {
     const registered = this.#named.get(name);
     if (registered !== undefined || this.#default === undefined) return registered;
     return this.#derive(this.#default, name);
+  }
+
+  /** Who answers for what belongs to no cache: the default manager, else the first that there is. */
+  main(): RegisteredCache | undefined {
+    return this.#default ?? this.#named.values().next().value;
   }
 
   #derive(owner: RegisteredCache, name: string): RegisteredCache | undefined {
@@ -73,7 +80,11 @@ export class CacheRegistry {
   }
 
   /** Hands a failure to the owner of the cache. Whatever the handler does, the caller goes on. */
-  static report({ onError, name }: RegisteredCache, error: unknown, failure: Omit<CacheFailure, 'cache'>): void {
+  static report(
+    { onError, name }: Pick<RegisteredCache, 'onError' | 'name'>,
+    error: unknown,
+    failure: Omit<CacheFailure, 'cache'>,
+  ): void {
     try {
       onError(asCacheError(error), name === undefined ? failure : { ...failure, cache: name });
     } catch (cause) {

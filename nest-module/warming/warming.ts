@@ -7,14 +7,17 @@ import {
   type OnApplicationBootstrap,
   type OnModuleDestroy,
   type OnModuleInit,
+  type Type,
 } from '@nestjs/common';
 import { DiscoveryService, ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { ConfigurationError } from '../client';
-import { decoratorError } from '../decorators/site';
+import { defaultsOf } from '../decorators/defaults';
+import { decoratorError, type Place } from '../decorators/site';
 import { renewalOf } from '../method/renewal';
 import type { Method } from '../method/wrap';
-import { CacheRegistry } from '../registry/cache-registry';
+import { CacheRegistry, type RegisteredCache } from '../registry/cache-registry';
+import { declarationsOf } from '../registry/declarations';
 import { CronJobs } from './cron';
 import type { SeenCall } from './hot-keys';
 import { type DeclaredRefresh, refreshesOf } from './refresh-ahead';
@@ -31,10 +34,21 @@ export interface TurboCacheWarmingEvents {
   progress: [WarmProgress];
 }
 
-interface Warmer {
+/** A method that is called ahead of its callers. */
+interface Warmed {
+  /** `Cities.find`. */
   readonly name: string;
   readonly instance: object;
+  /** Told of what fails; its manager keeps the history. */
+  readonly owner: RegisteredCache | undefined;
+}
+
+interface Warmer extends Warmed {
   readonly declared: DeclaredWarmer;
+}
+
+interface Refreshed extends Warmed {
+  readonly declared: DeclaredRefresh;
 }
 
 @Injectable()
@@ -75,7 +89,7 @@ export class TurboCacheWarming
   }
 
   onModuleInit(): void {
-    const refreshed: { instance: object; declared: DeclaredRefresh }[] = [];
+    const refreshed: Refreshed[] = [];
     const seen = new Set<object>();
     for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       const { metatype } = wrapper;
@@ -87,14 +101,16 @@ export class TurboCacheWarming
       const from = object ?? (isObject(prototype) ? prototype : undefined);
       if (from === undefined || seen.has(from)) continue;
       seen.add(from);
-      for (const declared of warmersOf(from)) this.#add(object, declared);
+      for (const declared of warmersOf(from)) {
+        this.#warmers.push({ ...this.#warmed(object, declared.place), declared });
+      }
       for (const declared of refreshesOf(from)) {
-        if (object !== undefined) refreshed.push({ instance: object, declared });
+        if (object !== undefined) refreshed.push({ ...this.#warmed(object, declared.place), declared });
       }
     }
     if (!this.options.enabled) return;
     for (const warmer of this.#warmers) this.#schedule(warmer);
-    for (const { instance, declared } of refreshed) this.#refresh(instance, declared);
+    for (const each of refreshed) this.#refresh(each);
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -116,15 +132,24 @@ export class TurboCacheWarming
     await Promise.all(this.#refreshers.map((refresher) => refresher.save().catch(ignore)));
   }
 
-  #add(instance: object | undefined, declared: DeclaredWarmer): void {
-    const { place } = declared;
+  #warmed(instance: object | undefined, place: Place): Warmed {
     if (instance === undefined) {
       throw decoratorError(place, 'its class has no single instance that could be asked at start-up', {
         expected: 'a provider of the default scope',
       });
     }
-    const name = `${instance.constructor.name}.${place.methodName}`;
-    this.#warmers.push({ name, instance, declared });
+    const { methodName } = place;
+    return { name: `${instance.constructor.name}.${methodName}`, instance, owner: this.#ownerOf(instance, methodName) };
+  }
+
+  /** The cache that the method fills; a warmer of its own fills what it likes. */
+  #ownerOf({ constructor }: object, methodName: string): RegisteredCache | undefined {
+    const type = constructor as Type;
+    const decorated = declarationsOf(type).find(
+      (each) => each.methodName === methodName && each.decorator !== '@TurboCacheEvict',
+    );
+    if (decorated === undefined) return this.registry.main();
+    return this.registry.find(decorated.cache ?? defaultsOf(type).cache);
   }
 
   #schedule(warmer: Warmer): void {
@@ -137,14 +162,14 @@ export class TurboCacheWarming
     }
   }
 
-  #refresh(instance: object, declared: DeclaredRefresh): void {
-    const name = `${instance.constructor.name}.${declared.place.methodName}`;
+  #refresh(refreshed: Refreshed): void {
+    const { name, instance, owner, declared } = refreshed;
     const refresher = new Refresher({
       declared,
       name,
       now: this.options.now,
-      store: this.registry.find()?.cache,
-      run: (trigger, calls, ahead) => this.#renewAll(name, trigger, calls, declared, ahead),
+      store: owner?.manager,
+      run: (trigger, calls, ahead) => this.#renewAll(refreshed, trigger, calls, ahead),
     });
     this.#refreshers.push(refresher);
     declared.sinks.set(this.registry, refresher.see);
@@ -159,7 +184,8 @@ export class TurboCacheWarming
     this.#timers.push(timer);
   }
 
-  async #run({ name, instance, declared }: Warmer, trigger: string, renew: 'missing' | 'all'): Promise<WarmProgress> {
+  async #run(warmer: Warmer, trigger: string, renew: 'missing' | 'all'): Promise<WarmProgress> {
+    const { instance, declared } = warmer;
     const method = (instance as Record<string | symbol, Method>)[declared.key]!;
     const { args, concurrency, perSecond } = declared.options;
     const context = { trigger, signal: this.#ending.signal };
@@ -172,19 +198,19 @@ export class TurboCacheWarming
       fill === undefined
         ? (list: readonly unknown[]) => settled(method.apply(instance, [...list]))
         : (list: readonly unknown[]) => fill(instance, [...list], renew === 'all' ? ALWAYS : null);
-    return this.#start(name, trigger, { concurrency, perSecond }, call, lists);
+    return this.#start(warmer, trigger, { concurrency, perSecond }, call, lists);
   }
 
   #renewAll(
-    name: string,
+    refreshed: Refreshed,
     trigger: 'hottest' | 'predicted',
     calls: readonly SeenCall[],
-    { renew }: DeclaredRefresh,
     ahead: number | null,
   ): Promise<unknown> {
+    const { renew } = refreshed.declared;
     const lists = calls.map((call) => [call] as const);
     return this.#start(
-      name,
+      refreshed,
       trigger,
       {},
       ([call]) => {
@@ -196,7 +222,7 @@ export class TurboCacheWarming
   }
 
   #start(
-    warmer: string,
+    { name, owner }: Warmed,
     trigger: string,
     limits: { concurrency?: number | undefined; perSecond?: number | undefined },
     call: (args: readonly unknown[]) => Promise<unknown>,
@@ -210,13 +236,16 @@ export class TurboCacheWarming
     return this.#track(
       runWarmer(
         {
-          warmer,
+          warmer: name,
           trigger,
           limits: chosen,
           signal: this.#ending.signal,
           call,
           onProgress: (progress) => this.#progress(progress),
-          onError: (error) => this.#failed(error, warmer),
+          onError: (error) => {
+            if (owner === undefined) return;
+            CacheRegistry.report(owner, error, { operation: 'read', method: `warming ${name}` });
+          },
         },
         lists,
       ),
@@ -241,12 +270,6 @@ export class TurboCacheWarming
     this.#logger.log(
       `${warmer} (${trigger}): warmed ${done} in ${elapsed} ms${failed > 0 ? `, ${failed} failed` : ''}${state === 'cancelled' ? ', cancelled' : ''}`,
     );
-  }
-
-  #failed(error: unknown, warmer: string): void {
-    const registered = this.registry.find();
-    if (registered !== undefined)
-      CacheRegistry.report(registered, error, { operation: 'read', method: `warming ${warmer}` });
   }
 
   async #block(run: Promise<WarmProgress>, { name, declared }: Warmer): Promise<void> {
