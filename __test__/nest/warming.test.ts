@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Scope } from '@nestjs/common';
 import { ScheduleModule, SchedulerRegistry } from '@nestjs/schedule';
 import type { TestingModule } from '@nestjs/testing';
 import { CacheManager, DecoratorError, MemoryAdapter, type TurboCacheError } from 'turbocache-js';
@@ -601,12 +601,44 @@ describe('wrong use', () => {
     expect(String(error)).toContain('TurboCacheWarmingModule');
   });
 
-  it('is refused on a class of request scope', async () => {
-    @Injectable({ scope: 2 })
-    class PerRequest {
-      @TurboCacheWarm()
+  it.each([Scope.REQUEST, Scope.TRANSIENT])(
+    'is refused on a class of scope %s, which has no single instance',
+    async (scope) => {
+      @Injectable({ scope })
+      class Warmed {
+        @TurboCacheWarm()
+        async find(): Promise<void> {}
+      }
+      @Injectable({ scope })
+      class Refreshed {
+        @TurboCacheRefreshAhead()
+        @TurboCache('all')
+        async find(): Promise<void> {}
+      }
+      const expected = 'a provider of the default scope';
+      for (const [type, decorator] of [
+        [Warmed, '@TurboCacheWarm'],
+        [Refreshed, '@TurboCacheRefreshAhead'],
+      ] as const) {
+        expect(await failure(service([type]))).toMatchObject({
+          code: 'E_TURBOCACHE_DECORATOR',
+          expected,
+          details: { decorator, className: type.name, methodName: 'find' },
+        });
+      }
+    },
+  );
+
+  it('is refused on a class that a request-scoped one makes request-scoped', async () => {
+    @Injectable({ scope: Scope.REQUEST })
+    class User {}
+    @Injectable()
+    class Refreshed {
+      constructor(readonly user: User) {}
+      @TurboCacheRefreshAhead()
+      @TurboCache('all')
       async find(): Promise<void> {}
     }
-    expect(await failure(service([PerRequest]))).toMatchObject({ code: 'E_TURBOCACHE_DECORATOR' });
+    expect(await failure(service([User, Refreshed]))).toMatchObject({ code: 'E_TURBOCACHE_DECORATOR' });
   });
 });

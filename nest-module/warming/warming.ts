@@ -105,7 +105,7 @@ export class TurboCacheWarming
         this.#warmers.push({ ...this.#warmed(object, declared.place), declared });
       }
       for (const declared of refreshesOf(from)) {
-        if (object !== undefined) refreshed.push({ ...this.#warmed(object, declared.place), declared });
+        refreshed.push({ ...this.#warmed(object, declared.place), declared });
       }
     }
     if (!this.options.enabled) return;
