@@ -31,6 +31,8 @@ export interface Shortcuts {
   hot(key: string): unknown;
   /** How old the value is in milliseconds, by the store's own clock, and whether only its grace keeps it; `undefined`: not known. */
   life(key: string): { readonly age: number; readonly stale: boolean } | undefined;
+  /** Resolves when the reload ahead of time that runs for this key in this isolate has ended; at once, if there is none. */
+  reloaded(key: string): Promise<void>;
   /** A synchronous `getOrSet` that knows only the memory of this process. */
   getOrLoadNow(
     key: string,

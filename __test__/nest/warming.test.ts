@@ -260,6 +260,59 @@ describe('a run', () => {
     expect(ends).toMatchObject([{ done: 20 }]);
   });
 
+  it.each([
+    ['has by default', {}, 16],
+    ['gives', { maxConcurrent: 5 }, 5],
+  ])('and all others together make no more than the module %s', async (_, options, limit) => {
+    let [running, most] = [0, 0];
+    const gate = new Gate();
+    const warmers = Array.from({ length: 20 }, () => {
+      @Injectable()
+      class Warmer {
+        @TurboCacheWarm({ args: [[1], [2], [3], [4], [5]], blocking: true })
+        async fill(_id: number): Promise<void> {
+          most = Math.max(most, (running += 1));
+          if (running === limit) gate.open();
+          await gate.opened;
+          await new Promise((resolve) => setImmediate(resolve));
+          running -= 1;
+        }
+      }
+      return Warmer;
+    });
+    const { ends } = await service(warmers, options);
+    expect(most).toBe(limit);
+    expect(ends.map(({ done, state }) => `${done} ${state}`)).toEqual(Array(20).fill('5 ended'));
+  });
+
+  it('counts what is loaded again, and has ended when that is stored', async () => {
+    let [running, most] = [0, 0];
+    @Injectable()
+    class Cities {
+      loads = 0;
+      @TurboCacheWarm({ args: Array.from({ length: 20 }, (_, i) => [i]), concurrency: 3, renew: 'all' })
+      @TurboCache({ key: 'city:#{id}', ttl: '1h' })
+      async find(id: number): Promise<string> {
+        most = Math.max(most, (running += 1));
+        await new Promise((resolve) => setImmediate(resolve));
+        running -= 1;
+        return `${id} of ${(this.loads += 1) > 20 ? 'the second' : 'the first'}`;
+      }
+    }
+    const { app, cache, warming } = await service([Cities], { enabled: false });
+    await warming.warm();
+    expect(await cache.get('city:7')).toBe('7 of the first');
+    // An entry of this millisecond has no age yet.
+    await until('they are old enough', async () => {
+      const entries = await Promise.all(Array.from({ length: 20 }, (_, i) => cache.getEntry(`city:${i}`)));
+      return entries.every((entry) => entry!.ttl! < 3_600_000);
+    });
+    await warming.warm();
+    expect(app.get(Cities).loads).toBe(40);
+    expect(most).toBe(3);
+    expect(await cache.get('city:7')).toBe('7 of the second');
+  });
+
   it('makes no more calls a second than it may', async () => {
     @Injectable()
     class Cities {
@@ -584,6 +637,7 @@ describe('wrong use', () => {
 
   it.each<[string, object]>([
     ['concurrency', { concurrency: 0 }],
+    ['maxConcurrent', { maxConcurrent: 0 }],
     ['perSecond', { perSecond: 'many' }],
     ['enabled', { enabled: 1 }],
     ['onProgres', { onProgres: () => {} }],

@@ -52,11 +52,12 @@ export function TurboCache<R extends Returns = 'promise'>(
           const found = plan(binding, call);
           return found === undefined ? proceed() : readNow(found.scope, found.key, call, proceed, found.decide);
         },
-        renew(binding, call, proceed, ahead) {
+        async renew(binding, call, proceed, ahead) {
           const found = plan(binding, call);
-          if (found === undefined) return Promise.resolve();
+          if (found === undefined) return;
           const scope = { ...found.scope, entry: { ...found.scope.entry, eagerRefresh: ahead } };
-          return readThrough(scope, found.key, call, proceed, found.decide);
+          await readThrough(scope, found.key, call, proceed, found.decide);
+          if (ahead !== null) await scope.shortcuts?.reloaded(found.key);
         },
       };
     },

@@ -2,7 +2,9 @@
 import type { Method } from './wrap';
 
 /**
- * @param ahead Fraction of the ttl after which an entry that is there is loaded again in the background; `null`: only what is
+ * Resolves when what it has begun to load in this process is stored.
+ *
+ * @param ahead Fraction of the ttl after which an entry that is there is loaded again; `null`: only what is
  * missing is loaded.
  */
 export type Renew = (instance: object, args: unknown[], ahead: number | null) => Promise<unknown>;

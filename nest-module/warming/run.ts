@@ -1,4 +1,6 @@
 /** One run of a warmer: calls in parallel up to a limit, at a pace, until there are no more or somebody ends it. */
+import type { Places } from './places';
+
 export interface WarmProgress {
   /** `Cities.find`. */
   readonly warmer: string;
@@ -13,6 +15,7 @@ export interface WarmProgress {
   readonly state: 'running' | 'ended' | 'cancelled';
 }
 
+/** Of one run. */
 export interface RunLimits {
   readonly concurrency: number;
   readonly perSecond: number;
@@ -22,6 +25,8 @@ export interface RunParts {
   readonly warmer: string;
   readonly trigger: string;
   readonly limits: RunLimits;
+  /** Those of all runs. */
+  readonly places: Places;
   readonly signal: AbortSignal;
   readonly call: (args: readonly unknown[]) => Promise<unknown>;
   /** Told after each call, and at the end. */
@@ -54,13 +59,16 @@ class Run {
   constructor(private readonly parts: RunParts) {}
 
   async all(lists: () => ArgumentLists | Promise<ArgumentLists>): Promise<void> {
-    const { signal, onError } = this.parts;
+    const { places, signal, onError } = this.parts;
     try {
       const all = await lists();
       if (Array.isArray(all)) this.#total = all.length;
       for await (const args of all as AsyncIterable<readonly unknown[]>) {
         await this.#turn();
-        if (signal.aborted) break;
+        if (signal.aborted) {
+          places.leave();
+          break;
+        }
         this.#begin(args);
       }
     } catch (error) {
@@ -76,11 +84,16 @@ class Run {
     return progress;
   }
 
-  /** Waits for a place among the running ones, and for the pace. */
+  /** Waits for the other calls of this run, for the pace, and for a place among those of all runs. */
   async #turn(): Promise<void> {
-    const { limits, signal } = this.parts;
+    const { limits, places } = this.parts;
     while (this.#running.size >= limits.concurrency) await Promise.race(this.#running);
-    if (limits.perSecond === Infinity) return;
+    if (limits.perSecond !== Infinity) await this.#pace();
+    await places.take();
+  }
+
+  async #pace(): Promise<void> {
+    const { limits, signal } = this.parts;
     const now = performance.now() - this.#began;
     const wait = this.#nextAt - now;
     this.#nextAt = Math.max(now, this.#nextAt) + 1_000 / limits.perSecond;
@@ -94,7 +107,7 @@ class Run {
   }
 
   async #call(args: readonly unknown[]): Promise<void> {
-    const { call, onError, onProgress } = this.parts;
+    const { call, places, onError, onProgress } = this.parts;
     try {
       await call(args);
       this.#done += 1;
@@ -102,6 +115,7 @@ class Run {
       this.#failed += 1;
       onError(error);
     }
+    places.leave();
     onProgress(this.#progress('running'));
   }
 

@@ -38,7 +38,7 @@ export interface TurboCacheWarmOptions {
   /** Calls a second. @default the module's */
   perSecond?: number;
   /**
-   * Entries that are there: `'missing'` = they are left alone; `'all'` = they are loaded again in the background.
+   * Entries that are there: `'missing'` = they are left alone; `'all'` = they are loaded again, while callers get the old ones.
    * @default 'missing' at start-up, 'all' on cron
    */
   renew?: 'missing' | 'all';

@@ -7,6 +7,8 @@ import type { WarmProgress } from './run';
 export interface TurboCacheWarmingOptions {
   /** Calls of one warmer at the same time. @default 4 */
   concurrency?: number;
+  /** Calls of all warmers at the same time, whatever `concurrency` allows each of them. @default 16 */
+  maxConcurrent?: number;
   /** Calls of one warmer a second. @default no limit */
   perSecond?: number;
   /** `false`: nothing is warmed by itself; `warm()` still works. @default true */
@@ -29,6 +31,7 @@ export type CheckedWarmingOptions = Required<Omit<TurboCacheWarmingOptions, 'onP
 
 const KINDS = {
   concurrency: 'number',
+  maxConcurrent: 'number',
   perSecond: 'number',
   enabled: 'boolean',
   onProgress: 'function',
@@ -44,7 +47,7 @@ export function checkWarmingOptions(given: TurboCacheWarmingOptions): CheckedWar
       throw wrong(name, value, kind === 'number' ? 'a number above 0' : `a ${kind}`);
     }
   }
-  return { concurrency: 4, perSecond: Infinity, enabled: true, now: Date.now, ...given };
+  return { concurrency: 4, maxConcurrent: 16, perSecond: Infinity, enabled: true, now: Date.now, ...given };
 }
 
 function wrong(option: string, got: unknown, expected: string): ConfigurationError {

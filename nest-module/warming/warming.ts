@@ -20,6 +20,7 @@ import { CacheRegistry, type RegisteredCache } from '../registry/cache-registry'
 import { declarationsOf } from '../registry/declarations';
 import { CronJobs } from './cron';
 import type { SeenCall } from './hot-keys';
+import { Places } from './places';
 import { type DeclaredRefresh, refreshesOf } from './refresh-ahead';
 import { Refresher } from './refresher';
 import { type ArgumentLists, type RunLimits, runWarmer, type WarmProgress } from './run';
@@ -59,6 +60,7 @@ export class TurboCacheWarming
   readonly #logger = new Logger('TurboCache');
   readonly #ending = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
+  readonly #places: Places;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #cron: CronJobs;
   #warmers: Warmer[] = [];
@@ -72,6 +74,7 @@ export class TurboCacheWarming
   ) {
     super();
     this.#cron = new CronJobs(moduleRef);
+    this.#places = new Places(options.maxConcurrent);
   }
 
   /**
@@ -239,6 +242,7 @@ export class TurboCacheWarming
           warmer: name,
           trigger,
           limits: chosen,
+          places: this.#places,
           signal: this.#ending.signal,
           call,
           onProgress: (progress) => this.#progress(progress),

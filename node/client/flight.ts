@@ -68,6 +68,7 @@ export class Flight implements SharedLoad, Waiting {
     // A continuation of the caller, not of the drain: the loader finds the caller's `AsyncLocalStorage` stores.
     void new Promise<Permit | null>((resolve) => (this.startLoad = resolve)).then((permit) => this.runLoader(permit));
     space.tiers.loads.add(this);
+    if (joinedBy === null) space.reloads.set(this.key, this);
     this.ask();
   }
 
@@ -297,7 +298,8 @@ export class Flight implements SharedLoad, Waiting {
     this.loading = false;
     this.resolveOutcome(outcome);
     this.resolveStored(stored);
-    if (this.space.loads.get(this.key) === this) this.space.loads.delete(this.key);
+    const running = this.joinedBy === null ? this.space.reloads : this.space.loads;
+    if (running.get(this.key) === this) running.delete(this.key);
     this.space.tiers.land(this);
   }
 }

@@ -43,6 +43,11 @@ export class Shortcuts {
     return node.kept.take();
   }
 
+  /** Resolves when the reload ahead of time that runs for this key in this isolate has ended, whether or not it stored anything. */
+  async reloaded(key: string): Promise<void> {
+    await this.space.reloads.get(key)?.stored;
+  }
+
   /**
    * How old the value of L0 or L1 is in milliseconds, and whether only its grace keeps it. The ages of remote values come from
    * the store's own clock. `undefined`: it is not here, or it never ends, and then nobody knows when it began.

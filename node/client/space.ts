@@ -23,6 +23,8 @@ export class Space {
   readonly hot: HotSpace;
   /** The loads that may be joined, by key. */
   readonly loads = new Map<string, SharedLoad>();
+  /** The reloads ahead of time, by key. */
+  readonly reloads = new Map<string, SharedLoad>();
   /** Errors of loaders that are served for a while. */
   readonly failures = new Failures();
   /** Whether loads without a caller succeed. */
