@@ -1,4 +1,6 @@
 /** `turbocache-js/nest`: the NestJS side of the cache. */
+import './peer/require-nest';
+
 export { TurboCacheModule } from './module/turbocache.module';
 export type {
   FeatureCache,

@@ -1,4 +1,6 @@
 /** `turbocache-js/events`: domain events and messages that drop entries. */
+import '../peer/require-nest';
+
 export { TurboCacheEventsModule } from './events.module';
 export { TurboCacheEvictOn } from './evict-on';
 export { TurboCacheEvents, type TurboCacheEventCounts } from './events';

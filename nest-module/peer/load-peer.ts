@@ -6,6 +6,8 @@ export interface Peer {
   readonly name: string;
   /** What needs it, for the message: `@TurboCacheWarm({ cron })`. */
   readonly feature: string;
+  /** What to install, where more is needed. @default the package */
+  readonly install?: string;
   /** What to do without it, if there is a way: `leave "cron" out`. */
   readonly otherwise?: string;
 }
@@ -32,8 +34,8 @@ function isMissing(cause: unknown, name: string): boolean {
   return code === 'MODULE_NOT_FOUND' && message.includes(`'${name}'`);
 }
 
-function missingPeer({ name, feature, otherwise }: Peer, cause: unknown): ConfigurationError {
-  const expected = `\`npm install ${name}\`${otherwise === undefined ? '' : `, or ${otherwise}`}`;
+function missingPeer({ name, feature, install = name, otherwise }: Peer, cause: unknown): ConfigurationError {
+  const expected = `\`npm install ${install}\`${otherwise === undefined ? '' : `, or ${otherwise}`}`;
   return new ConfigurationError(
     'E_TURBOCACHE_PEER',
     `${feature} needs the package "${name}", which is not installed; expected ${expected}.`,

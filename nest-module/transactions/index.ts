@@ -1,4 +1,6 @@
 /** `turbocache-js/transactions`: evictions after the commit, for TypeORM, MikroORM and Prisma. */
+import '../peer/require-nest';
+
 export { TurboCacheTransactionsModule } from './transactions.module';
 export { TurboCacheTransactions, type TurboCacheTransactionCounts } from './transactions';
 export type { JournalOptions, TurboCacheTransactionsOptions } from './transactions-options';

@@ -1,4 +1,6 @@
 /** `turbocache-js/warming`: entries that are there before somebody asks. */
+import '../peer/require-nest';
+
 export { TurboCacheWarm, type TurboCacheWarmOptions, type WarmArguments, type WarmContext } from './warm';
 export { TurboCacheRefreshAhead, type PredictOptions, type TurboCacheRefreshAheadOptions } from './refresh-ahead';
 export { TurboCacheWarming, type TurboCacheWarmingEvents } from './warming';
