@@ -1,5 +1,5 @@
-import { Controller, forwardRef, Inject, Injectable, Module, Scope } from '@nestjs/common';
-import { ContextIdFactory, ModuleRef } from '@nestjs/core';
+import { Controller, forwardRef, Get, Inject, Injectable, Module, Scope } from '@nestjs/common';
+import { type ContextId, ContextIdFactory, ModuleRef, REQUEST } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { CacheManager } from 'turbocache-js';
 import { bindCache, InjectCache, TurboCache, TurboCacheModule } from 'turbocache-js/nest';
@@ -45,6 +45,53 @@ describe('a decorated method finds the cache of its application', () => {
     await one.count(1);
     await other.count(1);
     expect([one.calls, other.calls]).toEqual([1, 0]);
+  });
+
+  it('in a controller of request scope, one for each request', async () => {
+    const made: Numbers[] = [];
+    @Controller('numbers')
+    class Numbers extends Counting {
+      constructor(@Inject(REQUEST) readonly request: object) {
+        super();
+        made.push(this);
+      }
+
+      @Get()
+      override count(): Promise<number> {
+        return this.own();
+      }
+
+      @TurboCache('own')
+      async own(): Promise<number> {
+        return (this.calls += 1);
+      }
+    }
+    const testing = Test.createTestingModule({ imports: [TurboCacheModule.forRoot()], controllers: [Numbers] });
+    const app = track((await testing.compile()).createNestApplication());
+    await app.listen(0, '127.0.0.1');
+    const url = `${await app.getUrl()}/numbers`;
+    for (let request = 0; request < 3; request += 1) expect(await (await fetch(url)).json()).toBe(1);
+    expect(made.map(({ calls }) => calls)).toEqual([1, 0, 0]);
+    expect(new Set(made.map(({ request }) => request)).size).toBe(3);
+  });
+
+  it('in a durable provider, one for each tenant', async () => {
+    @Injectable({ scope: Scope.REQUEST, durable: true })
+    class Numbers extends Counting {}
+
+    const { app } = await startWith([Numbers]);
+    // What a strategy of durable providers answers: a tenant's context for them, a request's own for the rest.
+    const [acme, other] = [ContextIdFactory.create(), ContextIdFactory.create()];
+    const requestOf = (tenant: ContextId): ContextId => {
+      const request = ContextIdFactory.create();
+      request.getParent = ({ isTreeDurable }) => (isTreeDurable ? tenant : request);
+      return request;
+    };
+    const instances = await Promise.all([acme, acme, other].map((tenant) => app.resolve(Numbers, requestOf(tenant))));
+    expect(instances[0]).toBe(instances[1]);
+    expect(instances[0]).not.toBe(instances[2]);
+    for (const numbers of instances.slice(1)) await numbers.count(1);
+    expect(instances.map(({ calls }) => calls)).toEqual([1, 1, 0]);
   });
 
   it('in objects from factories, values, and lazily made ones', async () => {

@@ -10,6 +10,7 @@ import {
   GraphQLModule,
   Info,
   Int,
+  Mutation,
   ObjectType,
   Parent,
   Query,
@@ -19,7 +20,7 @@ import {
 import { Test } from '@nestjs/testing';
 import { CacheManager } from 'turbocache-js';
 import { TurboCacheField, TurboCacheKeyValueCache, TurboCacheLoader } from 'turbocache-js/graphql';
-import { InjectCache, TurboCache, TurboCacheModule } from 'turbocache-js/nest';
+import { InjectCache, TurboCache, TurboCacheEvict, TurboCacheModule, TurboCachePut } from 'turbocache-js/nest';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { errorOf, track } from './fixture';
 
@@ -77,6 +78,31 @@ class BookResolver {
   async book(@Args('id', { type: () => Int }) id: number): Promise<Book> {
     statements.push(`book ${id}`);
     return Promise.resolve({ id, title: `Book ${id}`, authorId: id === 99 ? 13 : 1 });
+  }
+
+  @Mutation(() => Book)
+  @TurboCachePut({ key: 'put:#{id}' })
+  @TurboCacheEvict({ key: 'shelf' })
+  async rename(
+    @Args('id', { type: () => Int }) id: number,
+    @Args('title', { type: () => String }) title: string,
+  ): Promise<Book> {
+    statements.push(`rename ${id}`);
+    return Promise.resolve({ id, title, authorId: 1 });
+  }
+
+  @Query(() => Book)
+  @TurboCache('put:#{id}')
+  async renamed(@Args('id', { type: () => Int }) id: number): Promise<Book> {
+    statements.push(`renamed ${id}`);
+    return Promise.resolve({ id, title: `Book ${id}`, authorId: 1 });
+  }
+
+  @Query(() => Int)
+  @TurboCache('shelf')
+  async shelf(): Promise<number> {
+    statements.push('shelf');
+    return Promise.resolve(statements.length);
   }
 
   /** As it is written without a loader: one statement a book. */
@@ -146,6 +172,18 @@ describe('resolvers', () => {
       expect(data).toEqual({ one: { title: 'Book 1' }, two: { title: 'Book 2' } });
     }
     expect(statements.toSorted()).toEqual(['book 1', 'book 2']);
+  });
+
+  it('of mutations put what they return, and evict what they make old', async () => {
+    const ask = await started();
+    const both = '{ renamed(id: 1) { title } shelf }';
+    const before = await ask(both);
+    expect(await ask(both)).toEqual(before);
+    expect(statements.splice(0).toSorted()).toEqual(['renamed 1', 'shelf']);
+    const { data } = await ask('mutation { rename(id: 1, title: "New") { title } }');
+    expect(data).toEqual({ rename: { title: 'New' } });
+    expect((await ask(both)).data).toMatchObject({ renamed: { title: 'New' } });
+    expect(statements).toEqual(['rename 1', 'shelf']);
   });
 
   it('that take the context or the info need a key', () => {
