@@ -273,7 +273,7 @@ export function interceptorSuite(platform: string, create: Create): void {
       const { app, get } = await started();
       await get('/tagged/1');
       const routes = app.get(CacheManager).cache('routes');
-      const entry = await routes.getEntry('GET 127.0.0.1/tagged/1?');
+      const entry = await routes.getEntry('GET Pages.tagged 127.0.0.1/tagged/1?');
       expect(entry!.tags).toEqual(['pages']);
       expect(entry!.ttl).toBeGreaterThan(3_500_000);
       await routes.invalidateTags(['pages']);
@@ -306,6 +306,7 @@ export function interceptorSuite(platform: string, create: Create): void {
       ['for a part', '/page', { range: 'bytes=0-1' }, 'GET'],
       ['that wants no cache', '/page', { 'cache-control': 'no-cache' }, 'GET'],
       ['that changes something', '/page', {}, 'POST'],
+      ['that asks for headers alone', '/page', {}, 'HEAD'],
       ['for a route that is switched off', '/off', {}, 'GET'],
       ['for server-sent events', '/events', {}, 'GET'],
       ['that is redirected', '/away', {}, 'GET'],

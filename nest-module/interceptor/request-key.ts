@@ -33,18 +33,17 @@ export function callOf(request: HttpRequest, controller: object, handler: string
   return new MethodCall(controller, handler, [{ params, query, path, host: hostOf(request) }]);
 }
 
-/** The key that the route says, else host without port, path as it was written, and query sorted by name; and what varies. */
+/** The key that the route says, else who answers, host without port, path as it was written, and query sorted by name; and what varies. */
 export function requestKey(
   request: HttpRequest,
   call: MethodCall,
-  keyOf: RouteKey | undefined,
-  vary: Vary,
+  { keyOf, answerer, vary }: { readonly keyOf: RouteKey | undefined; readonly answerer: string; readonly vary: Vary },
 ): string | undefined {
   const varies = vary.textOf(request);
   if (varies === undefined) return undefined;
   if (keyOf !== undefined) return `GET ${keyOf(request, call)}${varies}`;
   const [path, query] = splitUrl(request);
-  return `GET ${hostOf(request)}${path}?${sortQuery(query)}${varies}`;
+  return `GET ${answerer} ${hostOf(request)}${path}?${sortQuery(query)}${varies}`;
 }
 
 function splitUrl({ originalUrl, url }: HttpRequest): [path: string, query: string] {

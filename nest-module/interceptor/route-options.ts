@@ -14,7 +14,7 @@ export interface TurboCacheRouteOptions extends FreshnessOptions {
   cache?: string;
   /**
    * Key of the answers, behind `GET `: a template over `#{params…}`, `#{query…}`, `#{path}` and `#{host}`, or a function of the
-   * request. What `varyBy` says is added to it. @default host, path and sorted query
+   * request. What `varyBy` says is added to it. @default controller, handler, version, host, path and sorted query
    */
   key?: string | RequestFunction;
   /** Labels of the answers; texts or templates as for `key`. */

@@ -5,6 +5,7 @@ import { decoratorError, type Site } from '../decorators/site';
 import { compileTemplate } from '../key/compile-template';
 import { compileTags, type CompiledTags } from '../key/tags';
 import { placeOf } from '../method/place';
+import { answererOf, type Controller, type Handler } from './answerer';
 import { type RouteKey, siteOf } from './request-key';
 import { routeOptionsOn, type TurboCacheRouteOptions } from './route-options';
 import { type RequestFunction, Vary } from './vary';
@@ -13,6 +14,8 @@ export interface Route {
   readonly cache: string | undefined;
   readonly entry: EntryOptions;
   readonly keyOf: RouteKey | undefined;
+  /** Names the handler in keys that the route does not make itself. */
+  readonly answerer: string;
   /** Tags that depend on the request. */
   readonly tagsOf: CompiledTags['of'] | undefined;
   readonly vary: Vary;
@@ -21,10 +24,7 @@ export interface Route {
 const routes = new WeakMap<object, WeakMap<object, Route | false>>();
 
 /** `false`: never cached. */
-export function routeOf(
-  controller: { readonly prototype: unknown },
-  handler: object & { readonly name: string },
-): Route | false {
+export function routeOf(controller: Controller, handler: Handler): Route | false {
   const ofController = routes.get(controller) ?? new WeakMap<object, Route | false>();
   const known = ofController.get(handler);
   if (known !== undefined) return known;
@@ -33,10 +33,7 @@ export function routeOf(
   return route;
 }
 
-function compile(
-  controller: { readonly prototype: unknown },
-  handler: object & { readonly name: string },
-): Route | false {
+function compile(controller: Controller, handler: Handler): Route | false {
   const above = routeOptionsOn(controller);
   const own = routeOptionsOn(handler);
   if (own === false || (above === false && own === undefined)) return false;
@@ -48,6 +45,7 @@ function compile(
     cache: options.cache,
     entry: { ...freshnessOf(options), ...(tags?.fixed === undefined ? {} : { tags: tags.fixed }) },
     keyOf: options.key === undefined ? undefined : compileKey(options.key, site),
+    answerer: answererOf(controller, handler),
     tagsOf: tags?.fixed === undefined ? tags?.of : undefined,
     vary: Vary.of(outer?.varyBy, own?.varyBy),
   };

@@ -128,9 +128,9 @@ class Exchange {
 }
 
 /** A key that cannot be made, or that the route's functions refuse to make, is no reason to fail the request. */
-function keyOf(scope: Scope, request: HttpRequest, call: MethodCall, { keyOf, vary }: Route): string | undefined {
+function keyOf(scope: Scope, request: HttpRequest, call: MethodCall, route: Route): string | undefined {
   try {
-    const key = requestKey(request, call, keyOf, vary);
+    const key = requestKey(request, call, route);
     return key === undefined ? undefined : limitKey(key, scope.hashKeysAbove);
   } catch (error) {
     reportFailure(scope, call, 'key', error);

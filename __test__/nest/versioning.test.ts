@@ -1,0 +1,3 @@
+import { versioningSuite } from './versioning-suite';
+
+versioningSuite('Express', (module) => module.createNestApplication({ logger: false }));
