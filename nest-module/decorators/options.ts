@@ -28,7 +28,7 @@ export interface StoreOptions<R extends Returns = Returns> extends Omit<Freshnes
    * not cached. Those of the class count, too.
    */
   varyBy?: readonly string[];
-  /** Asked after the method: `true` = the result is returned, but not stored. */
+  /** Asked after the method: `true` = the result is returned, but not stored; the same if it throws or says neither `true` nor `false`. */
   unless?: (context: ResultContext) => boolean;
 }
 
@@ -40,14 +40,14 @@ export interface TurboCacheMemoOptions<R extends Returns = Returns> extends Retu
 export interface TurboCacheOptions<R extends Returns = Returns> extends StoreOptions<R> {
   /** Key of the entry. @default class + method + arguments, or those marked with `@TurboCacheKey()` */
   key?: KeySource;
-  /** Asked before the method: `false` = the cache is neither read nor written. */
+  /** Asked before the method: `false` = the cache is neither read nor written; the same if it throws or does not say `true`. */
   condition?: (context: CallContext) => boolean;
 }
 
 export interface TurboCachePutOptions<R extends Returns = Returns> extends StoreOptions<R> {
   /** Key of the entry; may use the result: `'user:#{result.id}'`. @default as for `@TurboCache` */
   key?: KeySource<ResultContext>;
-  /** Asked after the method: `false` = nothing is stored. */
+  /** Asked after the method: `false` = nothing is stored; the same if it throws or does not say `true`. */
   condition?: (context: ResultContext) => boolean;
 }
 
@@ -78,7 +78,7 @@ export interface TurboCacheEvictOptions<R extends Returns = Returns> extends Ret
    * @default 'success'
    */
   when?: 'success' | 'before' | 'always';
-  /** `false` = nothing is removed. Asked when the eviction is due. */
+  /** `false` = nothing is removed. Asked when the eviction is due. One that throws or says neither `true` nor `false` evicts. */
   condition?: (context: ResultContext) => boolean;
 }
 

@@ -15,6 +15,7 @@ import type { Advice } from '../method/wrapper';
 import { checkIsObject, checkOptions } from './check-options';
 import { declaredKey, keyFor } from './declared-key';
 import type { TurboCacheEvictOptions } from './options';
+import { ask } from './predicate';
 import { decoratorError, type Site } from './site';
 
 /**
@@ -91,7 +92,7 @@ function evicting(options: TurboCacheEvictOptions, site: Site, target: Target): 
   const removals = removalsOf(options, site, target);
   return async (scope, call) => {
     if (scope === undefined) return;
-    if (options.condition !== undefined && !holds(options.condition, scope, call)) return;
+    if (options.condition !== undefined && !holds(options.condition, scope, call, site)) return;
     await Promise.all(removals.map((remove) => attempt(remove, scope, call)));
   };
 }
@@ -149,9 +150,14 @@ function isList(key: TurboCacheEvictOptions['key']): key is readonly KeySource<R
 }
 
 /** A condition that fails evicts: too fresh is safe, too old is not. */
-function holds(condition: NonNullable<TurboCacheEvictOptions['condition']>, scope: Scope, call: MethodCall): boolean {
+function holds(
+  condition: NonNullable<TurboCacheEvictOptions['condition']>,
+  scope: Scope,
+  call: MethodCall,
+  site: Site,
+): boolean {
   try {
-    return condition(call as MethodCall & ResultContext);
+    return ask(condition, call as MethodCall & ResultContext, 'condition', site);
   } catch (error) {
     reportFailure(scope, call, 'condition', error);
     return true;

@@ -10,6 +10,8 @@ import { keyIn, reportFailure, type Scope, ScopeFinder } from '../method/scope';
 import { checkOptions, FRESHNESS } from './check-options';
 import { keyFor } from './declared-key';
 import type { TurboCachePutOptions } from './options';
+import { ask } from './predicate';
+import type { Site } from './site';
 
 /**
  * Stores the method's result after each call; the promise resolves when it is stored, so that the caller's next read
@@ -28,7 +30,7 @@ export function TurboCachePut<R extends Returns = 'promise'>(
       const after = site('after');
       checkOptions(given, ['key', 'cache', 'tags', 'varyBy', 'condition', 'unless', 'returns', ...FRESHNESS], after);
       const key = keyFor(given.key, after, target);
-      const store = storing(given, key.of, compileTags(given.tags, after)?.of);
+      const store = storing(given, key.of, compileTags(given.tags, after)?.of, after);
       const scopes = new ScopeFinder(given);
       return {
         namesClass: key.namesClass,
@@ -59,10 +61,12 @@ function storing(
   { condition, unless, ttl }: TurboCachePutOptions,
   keyOf: (call: MethodCall) => string,
   tagsOf: ((call: MethodCall) => readonly string[]) | undefined,
+  site: Site,
 ): Store {
   return async (scope, call, began) => {
     try {
-      if (condition?.(call) === false || unless?.(call) === true) return;
+      if (condition !== undefined && !ask(condition, call, 'condition', site)) return;
+      if (unless !== undefined && ask(unless, call, 'unless', site)) return;
       const text = keyOf(call);
       currentContext()?.memo.forget(text);
       const key = keyIn(scope, text, call);

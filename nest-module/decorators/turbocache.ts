@@ -12,6 +12,7 @@ import type { Binding } from '../registry/cache-registry';
 import { checkOptions, FRESHNESS } from './check-options';
 import { keyFor } from './declared-key';
 import type { TurboCacheOptions } from './options';
+import { ask } from './predicate';
 import { decoratorError, type Site } from './site';
 
 /**
@@ -34,9 +35,10 @@ export function TurboCache<R extends Returns = 'promise'>(
       checkOptions(given, ['key', 'cache', 'tags', 'varyBy', 'condition', 'unless', 'returns', ...FRESHNESS], before);
       if (given.returns === 'value') checkValueOptions(given, before);
       const key = keyFor(given.key as TurboCacheOptions['key'] & object, before, target);
-      const tags = compileTags(given.tags, site('after'));
+      const after = site('after');
+      const tags = compileTags(given.tags, after);
       const scopes = new ScopeFinder(given, tags?.fixed);
-      const plan = planning(given, scopes, key.of, decisionsOf(given, tags));
+      const plan = planning(given, before, scopes, key.of, decisionsOf(given, tags, after));
       return {
         namesClass: key.namesClass,
         hotHits: given.condition === undefined && key.quick ? new HotHits(scopes, key.quick) : undefined,
@@ -73,6 +75,7 @@ interface Plan {
 /** Where and under which key a call is cached; `undefined`: it is not. */
 function planning(
   { condition }: TurboCacheOptions,
+  site: Site,
   scopes: ScopeFinder,
   keyOf: (call: MethodCall) => string,
   decisions: Decide | undefined,
@@ -80,7 +83,7 @@ function planning(
   return (binding, call) => {
     const scope = scopes.find(binding);
     if (scope === undefined || isInTransaction()) return undefined;
-    if (condition !== undefined && !holds(condition, scope, call)) return undefined;
+    if (condition !== undefined && !holds(condition, scope, call, site)) return undefined;
     try {
       const key = keyIn(scope, keyOf(call), call);
       return { scope, key, decide: decisions === undefined ? undefined : guarded(decisions, scope) };
@@ -108,13 +111,17 @@ function checkValueOptions(options: TurboCacheOptions, site: Site): void {
 }
 
 /** What depends on the result: whether to store it, how long, under which tags. */
-function decisionsOf({ unless, ttl }: TurboCacheOptions, tags: CompiledTags | undefined): Decide | undefined {
+function decisionsOf(
+  { unless, ttl }: TurboCacheOptions,
+  tags: CompiledTags | undefined,
+  site: Site,
+): Decide | undefined {
   const ttlOf = typeof ttl === 'function' ? ttl : undefined;
   const tagsOf = tags?.fixed === undefined ? tags?.of : undefined;
   if (unless === undefined && ttlOf === undefined && tagsOf === undefined) return undefined;
   return (context, call) => {
     const known = call as MethodCall & ResultContext;
-    if (unless?.(known) === true) {
+    if (unless !== undefined && ask(unless, known, 'unless', site)) {
       context.skip();
       return;
     }
@@ -135,9 +142,15 @@ function guarded(decisions: Decide, scope: Scope): Decide {
   };
 }
 
-function holds(condition: NonNullable<TurboCacheOptions['condition']>, scope: Scope, call: MethodCall): boolean {
+/** A condition that fails caches nothing: the method always knows. */
+function holds(
+  condition: NonNullable<TurboCacheOptions['condition']>,
+  scope: Scope,
+  call: MethodCall,
+  site: Site,
+): boolean {
   try {
-    return condition(call);
+    return ask(condition, call, 'condition', site);
   } catch (error) {
     reportFailure(scope, call, 'condition', error);
     return false;
