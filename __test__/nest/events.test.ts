@@ -226,6 +226,28 @@ describe('the rules of the module', () => {
     expect(app.get(TurboCacheEvents).stats()).toMatchObject({ received: 2, evicted: 1 });
   });
 
+  it.each<[string, () => unknown]>([
+    [
+      'throws',
+      () => {
+        throw new Error('condition');
+      },
+    ],
+    ['answers a promise of false', async () => false],
+    ['answers nothing', () => undefined],
+  ])('evict when their condition %s', async (_, condition) => {
+    const { app, cache, emitter, failures } = await service([], {
+      events: { 'user.updated': { key: 'user:#{payload.id}', condition: condition as () => boolean } },
+    });
+    await cache.set('user:1', 1);
+    await emitter.emitAsync('user.updated', { id: 1 });
+    expect(await cache.get('user:1')).toBeUndefined();
+    expect(failures).toMatchObject([
+      { operation: 'condition', method: 'event user.updated', error: { code: 'E_TURBOCACHE_DECORATOR' } },
+    ]);
+    expect(app.get(TurboCacheEvents).stats()).toEqual({ received: 1, evicted: 1, failed: 0, malformed: 0 });
+  });
+
   it('know the name that was emitted, where they stand for a pattern', async () => {
     const { cache, emitter } = await service(
       [],

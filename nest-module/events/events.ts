@@ -71,17 +71,28 @@ export class TurboCacheEvents {
     this.#reportAll(caches, event, error);
   }
 
-  async #applyRule(event: DomainEvent, { cache, evictionOf }: CompiledRule): Promise<void> {
-    const registered = this.registry.find(cache);
-    let eviction: Eviction | undefined;
+  async #applyRule(event: DomainEvent, rule: CompiledRule): Promise<void> {
+    const registered = this.registry.find(rule.cache);
+    if (!this.#concerns(event, rule, registered)) return;
+    let eviction: Eviction;
     try {
-      eviction = evictionOf(event);
+      eviction = rule.evictionOf(event);
     } catch (error) {
       this.#counts.failed += 1;
       this.#report(registered, event.event, error);
       return;
     }
-    if (eviction !== undefined) await this.#evict(registered, limited(eviction, registered), event.event);
+    await this.#evict(registered, limited(eviction, registered), event.event);
+  }
+
+  /** As with `@TurboCacheEvict`, a condition that fails evicts: too fresh is safe, too old is not. */
+  #concerns(event: DomainEvent, { concerns }: CompiledRule, registered: RegisteredCache | undefined): boolean {
+    try {
+      return concerns(event);
+    } catch (error) {
+      this.#report(registered, event.event, error, 'condition');
+      return true;
+    }
   }
 
   async #evict(registered: RegisteredCache | undefined, eviction: Eviction, event: string): Promise<void> {
@@ -105,9 +116,14 @@ export class TurboCacheEvents {
     for (const registered of owners.values()) this.#report(registered, event, error);
   }
 
-  #report(registered: RegisteredCache | undefined, event: string, error: unknown): void {
+  #report(
+    registered: RegisteredCache | undefined,
+    event: string,
+    error: unknown,
+    operation: 'evict' | 'condition' = 'evict',
+  ): void {
     if (registered === undefined) return;
-    CacheRegistry.report(registered, error, { operation: 'evict', method: `event ${event}` });
+    CacheRegistry.report(registered, error, { operation, method: `event ${event}` });
   }
 
   async #track(work: Promise<void>): Promise<void> {

@@ -1,5 +1,6 @@
 /** A rule: which entries an event makes old. Compiled once, when the class or the module is defined. */
 import { checkOptions } from '../decorators/check-options';
+import { ask } from '../decorators/predicate';
 import { decoratorError, type Place, type Site } from '../decorators/site';
 import type { Eviction } from '../eviction/eviction';
 import { compileTemplate, type TextOf } from '../key/compile-template';
@@ -25,14 +26,16 @@ export interface EvictionRule {
   tags?: readonly string[] | ((event: DomainEvent) => readonly string[]);
   /** Drops every entry of the cache. */
   all?: boolean;
-  /** `false` = this event changes nothing. */
+  /** `false` = this event changes nothing. One that throws or says neither `true` nor `false` evicts. */
   condition?: (event: DomainEvent) => boolean;
 }
 
 export interface CompiledRule {
   readonly cache: string | undefined;
-  /** `undefined`: this event changes nothing. Keys are as the templates make them, of any length. */
-  readonly evictionOf: (event: DomainEvent) => Eviction | undefined;
+  /** `false`: this event changes nothing. Throws what the rule's condition throws. */
+  readonly concerns: (event: DomainEvent) => boolean;
+  /** Keys are as the templates make them, of any length. */
+  readonly evictionOf: (event: DomainEvent) => Eviction;
 }
 
 /** Of a channel or a stream. `'eviction'`: each message says itself what to drop. */
@@ -56,17 +59,16 @@ export function compileRule(rule: EvictionRule, place: Place): CompiledRule {
   if (keysOf === undefined && tagsOf === undefined && rule.all !== true) {
     throw decoratorError(place, 'it says nothing about what to remove', { expected: '`key`, `tags` or `all: true`' });
   }
+  const { condition } = rule;
   return {
     cache: rule.cache,
-    evictionOf: (event) => {
-      if (rule.condition?.(event) === false) return undefined;
-      return {
-        ...(rule.cache === undefined ? {} : { cache: rule.cache }),
-        ...(keysOf === undefined ? {} : { keys: keysOf(event) }),
-        ...(tagsOf === undefined ? {} : { tags: tagsOf(event) }),
-        ...(rule.all === true ? { all: true } : {}),
-      };
-    },
+    concerns: condition === undefined ? () => true : (event) => ask(condition, event, 'condition', site),
+    evictionOf: (event) => ({
+      ...(rule.cache === undefined ? {} : { cache: rule.cache }),
+      ...(keysOf === undefined ? {} : { keys: keysOf(event) }),
+      ...(tagsOf === undefined ? {} : { tags: tagsOf(event) }),
+      ...(rule.all === true ? { all: true } : {}),
+    }),
   };
 }
 
