@@ -106,6 +106,8 @@ describe.each(Object.entries(CLIENTS))('%s', (_, connect) => {
       on: { evictions: 'eviction', users: { key: 'user:#{payload.id}' } },
     });
     const nonsense = ['', '{', 'null', '[]', '5', '{}', '{"keys":"a"}', '{"keys":[1]}', '{"tags":[""]}', '{"all":1}'];
+    nonsense.push('{"keys":["kept"],"patterns":["*"]}', '{"patterns":[]}');
+    await cache.set('kept', 1);
     for (const message of [...nonsense, '{"all":true,"cache":"unheard"}']) await publish('evictions', message);
     await publish('users', 'not json');
     await publish('users', {});
@@ -113,6 +115,7 @@ describe.each(Object.entries(CLIENTS))('%s', (_, connect) => {
     await publish('evictions', { keys: ['a'] });
     await until('the last one is applied', () => events.stats().evicted === 1);
     expect(await cache.get('a')).toBeUndefined();
+    expect(await cache.get('kept')).toBe(1);
     expect(events.stats()).toEqual({ received: 2, evicted: 1, failed: 1, malformed: nonsense.length + 2 });
     expect(failures).toHaveLength(nonsense.length + 3);
     expect(failures.filter(({ error }) => error.code === 'E_TURBOCACHE_ARGUMENT')).toHaveLength(nonsense.length + 2);

@@ -115,7 +115,16 @@ describe.each(Object.entries(CLIENTS))('%s', (_, connect) => {
     const { cache, events, failures } = await service(await connect(), {
       on: { evictions: 'eviction', users: { key: 'user:#{payload.id}' } },
     });
-    const nonsense = ['', '{', 'null', '[]', '{}', '{"keys":"a"}', '{"all":true,"cache":"unheard"}'];
+    const nonsense = [
+      '',
+      '{',
+      'null',
+      '[]',
+      '{}',
+      '{"keys":"a"}',
+      '{"all":true,"cache":"unheard"}',
+      '{"patterns":["*"]}',
+    ];
     for (const payload of nonsense) await add('evictions', payload);
     await redis.cli('XADD', 'users', '*', '__proto__', 'x');
     await cache.set('a', 1);

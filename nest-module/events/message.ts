@@ -16,9 +16,12 @@ export function parseMessage(place: string, message: string): unknown {
   }
 }
 
-/** A name nobody declared would make a cache: whoever may send could make as many as he likes. */
+/**
+ * Whoever may send could make Redis walk over all of its keys, as often as he likes: no patterns. A name nobody declared would make a
+ * cache, as many as he likes: no such names.
+ */
 export function allowedEviction(payload: unknown, place: string, caches: ReadonlySet<string>): Eviction {
-  const eviction = checkEviction(payload, `A message on "${place}"`);
+  const eviction = checkEviction(payload, { where: `A message on "${place}"`, withPatterns: false });
   if (eviction.cache === undefined || caches.has(eviction.cache)) return eviction;
   const expected = `one of ${[...caches].join(', ') || 'no cache at all'} (the option \`caches\`)`;
   throw new InvalidArgumentError(

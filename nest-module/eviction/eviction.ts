@@ -29,19 +29,28 @@ export async function evict({ cache }: Pick<RegisteredCache, 'cache'>, eviction:
   await settled(parts);
 }
 
-/** An eviction from outside: a message, an argument. `where` begins the error's message. */
-export function checkEviction(given: unknown, where: string): Eviction {
+export interface EvictionCheck {
+  /** Begins the error's message. */
+  readonly where: string;
+  /** `false`: whoever says it may not name patterns, each of which walks over every key of the store. */
+  readonly withPatterns: boolean;
+}
+
+/** An eviction from outside: a message, an argument, a row. */
+export function checkEviction(given: unknown, { where, withPatterns }: EvictionCheck): Eviction {
+  const possible = withPatterns ? '`keys`, `tags`, `patterns` or `all: true`' : '`keys`, `tags` or `all: true`';
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw wrong(where, 'eviction', given, 'an object with `keys`, `tags`, `patterns` or `all`');
+    throw wrong(where, 'eviction', given, `an object with ${possible}`);
   }
   const { cache, keys, tags, patterns, all } = given as Record<string, unknown>;
+  if (patterns !== undefined && !withPatterns) throw wrong(where, 'patterns', patterns, `none, but ${possible}`);
   if (cache !== undefined && !isText(cache)) throw wrong(where, 'cache', cache, 'the name of a cache');
   if (keys !== undefined && !isTexts(keys)) throw wrong(where, 'keys', keys, 'a list of texts');
   if (tags !== undefined && !isTexts(tags)) throw wrong(where, 'tags', tags, 'a list of texts');
   if (patterns !== undefined && !isTexts(patterns)) throw wrong(where, 'patterns', patterns, 'a list of globs');
   if (all !== undefined && typeof all !== 'boolean') throw wrong(where, 'all', all, 'true or false');
   if (all !== true && keys === undefined && tags === undefined && patterns === undefined) {
-    throw wrong(where, 'eviction', given, 'an object with `keys`, `tags`, `patterns` or `all: true`');
+    throw wrong(where, 'eviction', given, `an object with ${possible}`);
   }
   return {
     ...(cache === undefined ? {} : { cache }),

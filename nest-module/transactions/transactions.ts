@@ -58,7 +58,7 @@ export class TurboCacheTransactions implements UnitOwner, OnModuleInit, OnApplic
    * an entity manager of MikroORM, the `tx` of Prisma.
    */
   async evictAfterCommit(eviction: Eviction, handle?: object): Promise<void> {
-    const checked = checkEviction(eviction, 'evictAfterCommit()');
+    const checked = checkEviction(eviction, { where: 'evictAfterCommit()', withPatterns: true });
     const registered = this.#find(checked.cache);
     const transaction = handle === undefined ? currentTransaction() : this.#unitOf(handle);
     try {
@@ -159,7 +159,8 @@ export class TurboCacheTransactions implements UnitOwner, OnModuleInit, OnApplic
     try {
       const parsed: unknown = JSON.parse(row.evictions);
       if (!Array.isArray(parsed)) throw new InvalidArgumentError('E_TURBOCACHE_ARGUMENT', 'not a list');
-      evictions = parsed.map((each: unknown) => checkEviction(each, `Row ${row.id} of the journal`));
+      const where = `Row ${row.id} of the journal`;
+      evictions = parsed.map((each: unknown) => checkEviction(each, { where, withPatterns: true }));
     } catch (error) {
       // It will not become better.
       this.#reportJournal(error);
