@@ -9,6 +9,7 @@ import { defaultsOf } from '../decorators/defaults';
 import { bindingOf, bindRegistry, needsBinding } from './binding';
 import { CacheRegistry } from './cache-registry';
 import { type Declaration, declarationsOf } from './declarations';
+import { missingCache } from './missing-cache';
 
 @Injectable()
 export class CacheExplorer implements OnModuleInit {
@@ -39,7 +40,8 @@ export class CacheExplorer implements OnModuleInit {
       const { cache: byDefault } = defaultsOf(type);
       for (const declaration of declarationsOf(type)) {
         const cache = declaration.cache ?? byDefault;
-        if (this.registry.find(cache) === undefined) throw missing(type, declaration, cache);
+        if (this.registry.find(cache) === undefined)
+          throw missingCache({ ...declaration, className: type.name, cache });
         if (!declaration.namesClass) continue;
         const owner = `${type.name} in ${cache ?? ''}`;
         if ((owners.get(owner) ?? type) !== type) throw sameName(type, declaration);
@@ -47,20 +49,6 @@ export class CacheExplorer implements OnModuleInit {
       }
     }
   }
-}
-
-function missing(
-  { name }: Type,
-  { decorator, methodName }: Declaration,
-  cache: string | undefined,
-): ConfigurationError {
-  const wanted = cache === undefined ? 'the default manager' : `the cache "${cache}"`;
-  const expected = 'TurboCacheModule.forRoot() without a name, or the `cache` option with the name of a manager';
-  return new ConfigurationError(
-    'E_TURBOCACHE_OPTION',
-    `${decorator} on ${name}.${methodName} uses ${wanted}, which this application does not have; expected ${expected}.`,
-    { option: 'cache', got: cache, expected, className: name, methodName },
-  );
 }
 
 function sameName({ name }: Type, { decorator, methodName }: Declaration): ConfigurationError {
