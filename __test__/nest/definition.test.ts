@@ -1,15 +1,16 @@
-import { applyDecorators } from '@nestjs/common';
+import { applyDecorators, Injectable } from '@nestjs/common';
 import { DecoratorError } from 'turbocache-js';
 import {
   TurboCache,
   TurboCacheDefaults,
   TurboCacheEvict,
   TurboCacheKey,
+  TurboCacheMemo,
   TurboCachePut,
   TurboCacheRoute,
 } from 'turbocache-js/nest';
 import { describe, expect, it } from 'vitest';
-import { errorOf } from './fixture';
+import { errorOf, startWith } from './fixture';
 
 type AnyDecorator = (target: any, key: any, descriptor?: any) => any;
 
@@ -141,5 +142,71 @@ describe('decorators', () => {
     expect(
       decorate(find, TurboCache('a:#{id}'), TurboCachePut('b:#{id}'), TurboCacheEvict('c:#{userName}')),
     ).not.toThrow();
+  });
+});
+
+describe('@TurboCacheKey without a cache decorator', () => {
+  class OnMethod {
+    @TurboCacheKey('user:#{id}')
+    async find(id: number): Promise<number> {
+      return id;
+    }
+  }
+
+  class OnParameter {
+    async find(@TurboCacheKey() id: number): Promise<number> {
+      return id;
+    }
+  }
+
+  it.each([
+    ['a method', OnMethod],
+    ['a parameter', OnParameter],
+    ['a method that another class inherits', class extends OnMethod {}],
+  ])('on %s stops the start', async (_, type) => {
+    Injectable()(type);
+    const error: unknown = await startWith([type]).then(
+      () => 'it started',
+      (cause: unknown) => cause,
+    );
+    expect(error).toMatchObject({ name: 'DecoratorError', code: 'E_TURBOCACHE_DECORATOR' });
+    expect(String(error)).toMatch(
+      /@TurboCacheKey on On\w+\.find: no cache decorator stands above it; expected @TurboCache, /,
+    );
+  });
+
+  it('is none where any of them stands above it, also behind a wrapper that hides it', async () => {
+    const wrapping: MethodDecorator = (_target, _key, descriptor: PropertyDescriptor) => {
+      const inner = descriptor.value as (...args: unknown[]) => unknown;
+      descriptor.value = function (this: unknown, ...args: unknown[]) {
+        return inner.apply(this, args);
+      };
+    };
+    @Injectable()
+    class Users {
+      @wrapping
+      @TurboCache()
+      async find(@TurboCacheKey() id: number): Promise<number> {
+        return id;
+      }
+
+      @TurboCachePut()
+      @TurboCacheKey('user:#{id}')
+      async save(id: number): Promise<number> {
+        return id;
+      }
+
+      @TurboCacheEvict({ tags: ['users'] })
+      @TurboCacheKey('user:#{id}')
+      async drop(id: number): Promise<number> {
+        return id;
+      }
+
+      @TurboCacheMemo()
+      async memo(@TurboCacheKey() id: number): Promise<number> {
+        return id;
+      }
+    }
+    expect(await (await startWith([Users])).app.get(Users).find(1)).toBe(1);
   });
 });

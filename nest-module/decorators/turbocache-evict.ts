@@ -13,7 +13,7 @@ import type { Returns } from '../method/returns';
 import { keyIn, reportFailure, type Scope, ScopeFinder } from '../method/scope';
 import type { Advice } from '../method/wrapper';
 import { checkIsObject, checkOptions } from './check-options';
-import { declaredKey, keyFor } from './declared-key';
+import { claimKey, keyFor } from './declared-key';
 import type { TurboCacheEvictOptions } from './options';
 import { ask } from './predicate';
 import { decoratorError, type Site } from './site';
@@ -140,9 +140,10 @@ function keysOf(
   site: Site,
   target: Target,
 ): ((call: MethodCall) => string)[] {
+  const beside = claimKey(target);
   if (isList(key)) return key.map((source) => compileKey(source, site).of);
   const nothingElse = tags === undefined && pattern === undefined && all !== true;
-  return key !== undefined || (nothingElse && declaredKey(target) !== undefined) ? [keyFor(key, site, target).of] : [];
+  return key !== undefined || (nothingElse && beside !== undefined) ? [keyFor(key, site, target).of] : [];
 }
 
 function isList(key: TurboCacheEvictOptions['key']): key is readonly KeySource<ResultContext>[] {

@@ -4,6 +4,7 @@ import { parseTemplate, TemplateProblem } from '../key/template';
 import type { ResultContext } from '../method/call';
 import { isStatic, methodIn, placeOf } from '../method/place';
 import { isStandIn } from '../method/wrap';
+import { bindByInjection } from '../registry/binding';
 import { declareKey } from './declared-key';
 import { decoratorError, type Place } from './site';
 
@@ -30,6 +31,7 @@ export function TurboCacheKey(source?: KeySource<ResultContext>): TurboCacheKeyD
       if (typeof prototype === 'function') throw isStatic(place);
       declareKey({ prototype, key }).parts.push({ index: where, path: pathOf(source, place) });
       declareKey({ prototype, key }).parts.sort(byIndex);
+      bindByInjection(prototype);
       return;
     }
     if (isStandIn(methodIn(where, prototype, place))) {
@@ -44,6 +46,8 @@ export function TurboCacheKey(source?: KeySource<ResultContext>): TurboCacheKeyD
       });
     }
     declareKey({ prototype, key }).source = source;
+    // The check at start-up looks at such classes, and asks whether a cache decorator stands above the key.
+    bindByInjection(prototype);
   };
 }
 

@@ -5,6 +5,7 @@
 import { Inject, Injectable, type OnModuleInit, type Type } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import { ConfigurationError } from '../client';
+import { checkKeysAreClaimed } from '../decorators/declared-key';
 import { defaultsOf } from '../decorators/defaults';
 import { bindingOf, bindRegistry, needsBinding } from './binding';
 import { CacheRegistry } from './cache-registry';
@@ -37,6 +38,7 @@ export class CacheExplorer implements OnModuleInit {
   #check(types: Iterable<Type>): void {
     const owners = new Map<string, Type>();
     for (const type of types) {
+      checkKeysAreClaimed(type);
       const { cache: byDefault } = defaultsOf(type);
       for (const declaration of declarationsOf(type)) {
         const cache = declaration.cache ?? byDefault;
