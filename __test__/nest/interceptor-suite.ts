@@ -1,4 +1,5 @@
 /** What `TurboCacheInterceptor` promises, on whichever HTTP platform Nest stands. */
+import { Readable } from 'node:stream';
 import {
   Controller,
   Get,
@@ -10,6 +11,7 @@ import {
   Post,
   Query,
   Redirect,
+  Render,
   Req,
   Res,
   Sse,
@@ -29,9 +31,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedis, type RedisServer } from '../rig/redis';
 import { errorOf, stop, track } from './fixture';
 
-/** The header methods of Express and of Fastify. */
+/** What the responses of Express and of Fastify have in common. */
 interface AnyResponse {
   header(name: string, value: string): unknown;
+  send(body: string): unknown;
 }
 
 class Account {
@@ -103,6 +106,18 @@ class Pages {
     return { call: (calls += 1) };
   }
 
+  @Get('no-store')
+  @Header('cache-control', 'no-store')
+  noStore(): object {
+    return { call: (calls += 1) };
+  }
+
+  @Get('no-cache')
+  noCache(@Res({ passthrough: true }) response: AnyResponse): object {
+    response.header('cache-control', 'max-age=0, no-cache');
+    return { call: (calls += 1) };
+  }
+
   @Get('varies')
   varies(@Res({ passthrough: true }) response: AnyResponse): object {
     response.header('vary', 'x-user');
@@ -129,6 +144,34 @@ class Pages {
   @Redirect('/page')
   away(): object {
     return { url: `/page?call=${(calls += 1)}` };
+  }
+
+  @Get('stream')
+  stream(): Readable {
+    return Readable.from([`call ${(calls += 1)}`]);
+  }
+
+  @Get('bytes')
+  bytes(): Buffer {
+    return Buffer.from(`call ${(calls += 1)}`);
+  }
+
+  @Get('undefined')
+  undefined(): undefined {
+    calls += 1;
+  }
+
+  @Get('view')
+  @Render('view')
+  view(): object {
+    return { call: (calls += 1) };
+  }
+
+  /** What it returns is not what it sends. */
+  @Get('sent')
+  sent(@Res() response: AnyResponse): object {
+    response.send(`call ${(calls += 1)}`);
+    return { call: calls };
   }
 
   @Sse('events')
@@ -213,7 +256,7 @@ class Pages {
   }
 }
 
-/** An application of one platform, before it is started. */
+/** An application of one platform, before it is started. Its templates print `call ` and the `call` of what they are given. */
 type Create = (module: Awaited<ReturnType<ReturnType<typeof Test.createTestingModule>['compile']>>) => INestApplication;
 
 interface Answer {
@@ -305,11 +348,14 @@ export function interceptorSuite(platform: string, create: Create): void {
       ['with a cookie', '/page', { cookie: 'id=1' }, 'GET'],
       ['for a part', '/page', { range: 'bytes=0-1' }, 'GET'],
       ['that wants no cache', '/page', { 'cache-control': 'no-cache' }, 'GET'],
+      ['that wants nothing stored', '/page', { 'cache-control': 'no-store' }, 'GET'],
       ['that changes something', '/page', {}, 'POST'],
       ['that asks for headers alone', '/page', {}, 'HEAD'],
       ['for a route that is switched off', '/off', {}, 'GET'],
       ['for server-sent events', '/events', {}, 'GET'],
       ['that is redirected', '/away', {}, 'GET'],
+      ['that is answered by a template', '/view', {}, 'GET'],
+      ['whose handler sends the response itself', '/sent', {}, 'GET'],
     ])('neither reads nor stores for a request %s', async (_, path, headers, method) => {
       const { get, runsTwice } = await started();
       expect(await runsTwice(path, headers, method)).toBe(true);
@@ -319,13 +365,26 @@ export function interceptorSuite(platform: string, create: Create): void {
     it.each<[string, string]>([
       ['with Set-Cookie', '/session'],
       ['that is private', '/private'],
+      ['that says no-store', '/no-store'],
+      ['that says no-cache', '/no-cache'],
       ['that depends on a header which is not in the key', '/varies'],
       ['with another status', '/accepted'],
       ['that is an error', '/missing'],
       ['that is a file', '/file'],
+      ['that is a stream', '/stream'],
+      ['that is bytes', '/bytes'],
+      ['that is nothing', '/undefined'],
       ['that holds instances of classes', '/account'],
     ])('does not store a response %s', async (_, path) => {
       expect(await (await started()).runsTwice(path)).toBe(true);
+    });
+
+    it('passes templates and what handlers send themselves on unchanged', async () => {
+      const { get } = await started();
+      for (const path of ['/view', '/sent']) {
+        expect(await get(path)).toMatchObject({ status: 200, body: `call ${calls}` });
+        expect(await get(path)).toMatchObject({ status: 200, body: `call ${calls}` });
+      }
     });
 
     it('passes errors, files and instances of classes on unchanged', async () => {

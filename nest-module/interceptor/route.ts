@@ -6,6 +6,7 @@ import { compileTemplate } from '../key/compile-template';
 import { compileTags, type CompiledTags } from '../key/tags';
 import { placeOf } from '../method/place';
 import { answererOf, type Controller, type Handler } from './answerer';
+import { answersOtherwise } from './other-answers';
 import { type RouteKey, siteOf } from './request-key';
 import { routeOptionsOn, type TurboCacheRouteOptions } from './route-options';
 import { type RequestFunction, Vary } from './vary';
@@ -36,7 +37,7 @@ export function routeOf(controller: Controller, handler: Handler): Route | false
 function compile(controller: Controller, handler: Handler): Route | false {
   const above = routeOptionsOn(controller);
   const own = routeOptionsOn(handler);
-  if (own === false || (above === false && own === undefined)) return false;
+  if (own === false || (above === false && own === undefined) || answersOtherwise(controller, handler)) return false;
   const outer = above === false ? undefined : above;
   const options: TurboCacheRouteOptions = { ...outer, ...own };
   const site = siteOf(placeOf('@TurboCacheRoute', controller.prototype as object, handler.name));

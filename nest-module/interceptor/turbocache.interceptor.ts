@@ -14,9 +14,6 @@ import type { HttpRequest } from './http-request';
 import { callOf, mayBeShared, requestKey } from './request-key';
 import { type Route, routeOf } from './route';
 
-/** Handlers whose value is not the body: server-sent events, redirects, templates. */
-const OTHER_ANSWERS = ['__sse__', '__redirect__', '__renderTemplate__'];
-
 @Injectable()
 export class TurboCacheInterceptor implements NestInterceptor {
   readonly #scopes = new WeakMap<Route, Scope>();
@@ -30,7 +27,7 @@ export class TurboCacheInterceptor implements NestInterceptor {
     if (context.getType() !== 'http') return next.handle();
     const handler = context.getHandler();
     const route = routeOf(context.getClass(), handler);
-    if (route === false || OTHER_ANSWERS.some((key) => Reflect.hasMetadata(key, handler))) return next.handle();
+    if (route === false) return next.handle();
     const request = context.switchToHttp().getRequest<HttpRequest>();
     const found = this.registry.find(route.cache);
     if (found === undefined || !mayBeShared(request, route.vary) || isInTransaction()) return next.handle();
