@@ -78,3 +78,48 @@ async fn a_master_that_is_frozen_is_left_for_the_replica_that_was_promoted() {
     })
     .await;
 }
+
+/// What the replica does not get is acknowledged all the same.
+#[tokio::test]
+async fn a_change_that_the_promoted_replica_lacks_is_served_to_nobody() {
+    let _alone = ELECTION.lock().await;
+    let mut trio = SentinelTrio::start();
+    let (a, b) = (join(&trio).await, join(&trio).await);
+    for key in ["deleted", "set", "kept"] {
+        a.set(key, &1).await.unwrap();
+        assert_eq!(b.get::<u8>(key).await.unwrap(), Some(1));
+    }
+    let there = |key: &str| trio.servers[1].run(&format!("EXISTS tc:{{shop:{key}}}:v")) == Reply::Number(1);
+    eventually("the replica has them", async || {
+        there("deleted") && there("set") && there("kept")
+    })
+    .await;
+    trio.servers[0].stop_replicating_to(&trio.servers[1]);
+    assert!(a.delete("deleted").await.unwrap());
+    b.set("set", &2).await.unwrap();
+    assert!(there("deleted"), "it has the old value");
+    trio.servers[0].kill();
+    let nothing_old = async |cache: &Cache| {
+        assert_eq!(soon(cache.get::<u8>("deleted")).await.unwrap(), None);
+        assert_ne!(soon(cache.get::<u8>("set")).await.unwrap(), Some(1));
+    };
+    eventually("the replica is used", async || {
+        nothing_old(&a).await;
+        nothing_old(&b).await;
+        trio.servers[1].run("EXISTS tc:{shop:deleted}:v") == Reply::Number(0)
+    })
+    .await;
+    for cache in [&a, &b] {
+        eventually("settled", async || {
+            nothing_old(cache).await;
+            cache.engine().is_settled()
+        })
+        .await;
+        // Missed while a connection is replaced once more.
+        eventually("nothing else is lost", async || {
+            soon(cache.get::<u8>("kept")).await.unwrap() == Some(1)
+        })
+        .await;
+    }
+    nothing_old(&join(&trio).await).await;
+}

@@ -96,6 +96,13 @@ impl RedisServer {
         self.signal("-CONT");
     }
 
+    /// From now on the replica gets nothing of what is changed here, and goes on asking for it.
+    pub fn stop_replicating_to(&self, replica: &RedisServer) {
+        // It is refused, because a server without a password takes none.
+        replica.run("CONFIG SET masterauth refused");
+        self.run("CLIENT KILL TYPE replica");
+    }
+
     /// One command by a client that knows nothing of caches.
     pub fn command<const N: usize>(&self, arguments: [&[u8]; N]) -> Reply {
         self.execute(&arguments)
