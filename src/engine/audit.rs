@@ -1,14 +1,15 @@
-//! A log that does not hold what it held: the remote tier may have lost changes that it had acknowledged (see `witness`). They
-//! are made again, or, if nobody knows how many there are, everything in it counts as old. Until that is settled nothing
-//! that it says is believed.
+//! A log that does not hold what it held, or another server beside the one that has the log: the remote tier may have lost
+//! changes that it had acknowledged (see `witness`). They are made again, or, if nobody knows how many there are, everything
+//! in it counts as old. Until that is settled nothing that it says is believed.
 
 use crate::engine::Engine;
 use crate::engine::outbox::BatchState;
-use crate::engine::recovery::Missed;
+use crate::engine::recovery::{KEYS, Missed};
 use crate::engine::witness::Loss;
 use crate::error::Result;
 use crate::event::{Change, Frame, KeyChange, LogId};
 use crate::tier::{LOG_PAGE, RemoteReply, RemoteRequest};
+use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,6 +18,8 @@ use std::sync::atomic::Ordering;
 struct Audit {
     /// The incarnation whose values may have come back.
     incarnation: u64,
+    /// How often a server was replaced before it began.
+    suspicions: u64,
     /// The first frame of the log.
     first: Option<LogId>,
     there: BTreeSet<LogId>,
@@ -28,12 +31,31 @@ impl Engine {
         if self.inbound.auditing.swap(true, Ordering::SeqCst) {
             return;
         }
+        self.audit_anew();
+    }
+
+    fn audit_anew(self: &Arc<Self>) {
         let audit = Audit {
             incarnation: self.inbound.incarnation.load(Ordering::SeqCst),
+            suspicions: self.witness.suspicions(),
             first: None,
             there: BTreeSet::new(),
         };
         self.audit_from(audit, LogId::START);
+    }
+
+    /// Another server answers for some of the keys, and the log is elsewhere. Where it cannot be read, nobody knows what was told
+    /// lately.
+    pub(super) fn suspect(&self, is_readable: bool) {
+        let before = self.last_state.lock().0;
+        if !is_readable {
+            return self.abandon(before);
+        }
+        if !self.recovery.doubts_all() {
+            self.inbound.incarnation.store(before, Ordering::SeqCst);
+        }
+        self.witness.suspect();
+        self.recovery.doubt_all();
     }
 
     fn audit_from(self: &Arc<Self>, audit: Audit, from: LogId) {
@@ -42,8 +64,16 @@ impl Engine {
             engine.saw_state(state);
             match reply {
                 Ok(RemoteReply::Log(frames, _)) => {
-                    let ids = frames.into_iter().map(|(id, _)| id).collect();
+                    let ids = frames.iter().map(|(id, _)| *id).collect();
+                    // Some of them may not have been heard yet.
+                    frames.into_iter().for_each(|(id, frame)| engine.witness.saw(id, frame));
                     engine.audit_page(audit, from, ids);
+                }
+                // The others of the batch were answered: it will not be known.
+                Err(_) if state.incarnation != 0 => {
+                    engine.abandon(state.incarnation);
+                    engine.recovery.end_doubt();
+                    engine.inbound.auditing.store(false, Ordering::SeqCst);
                 }
                 _ => engine.inbound.auditing.store(false, Ordering::SeqCst),
             }
@@ -69,14 +99,16 @@ impl Engine {
 
     fn settle(self: &Arc<Self>, audit: &Audit) {
         let now = self.last_state.lock().0;
-        match self.witness.settle(audit.first, &audit.there, audit.there.len()) {
+        let loss = self
+            .witness
+            .settle(audit.first, &audit.there, audit.there.len(), audit.suspicions);
+        match loss {
             Loss::Unknown => self.abandon(now),
             // The clear that ended it is lost, whether anybody here has heard of it or not.
-            Loss::Frames(_) if self.witness.has_left(now) => self.abandon(now),
-            Loss::Frames(frames) => {
-                let frames = frames
-                    .iter()
-                    .filter_map(|(id, bytes)| Some((*id, Frame::decode(bytes)?)));
+            Loss::Frames { .. } if self.witness.has_left(now) => self.abandon(now),
+            Loss::Frames { gone, doubtful } => {
+                self.make_doubtful_again(&doubtful, now);
+                let frames = gone.iter().filter_map(|(id, bytes)| Some((*id, Frame::decode(bytes)?)));
                 // One that began since has none of the values before it; one that had ended may have all of them.
                 let begun_since = |id: LogId| audit.first.is_some_and(|first| first > id);
                 let known = |(id, frame): &(LogId, Frame)| {
@@ -88,8 +120,30 @@ impl Engine {
                 }
             }
         }
+        // One more was replaced meanwhile.
+        if self.witness.suspicions() != audit.suspicions {
+            return self.audit_anew();
+        }
         self.recovery.end_doubt();
         self.inbound.auditing.store(false, Ordering::SeqCst);
+    }
+
+    /// These stand in the log, and what they tell of keys may be lost. What they tell of tags and namespaces stands where the log
+    /// does.
+    fn make_doubtful_again(&self, frames: &[Bytes], incarnation: u64) {
+        let changes = frames
+            .iter()
+            .filter_map(|frame| Frame::decode(frame))
+            .flat_map(|frame| frame.changes);
+        let of_keys = |change: &Change| matches!(change, Change::Key { .. } | Change::Pattern { .. });
+        let changes: Vec<_> = changes.filter(of_keys).collect();
+        // More than the recovery remembers. It would clear everything, and so would each process in its turn.
+        if changes.len() > KEYS {
+            return self.abandon(incarnation);
+        }
+        for change in changes {
+            self.make_again(change, incarnation);
+        }
     }
 
     fn make_again(&self, change: Change, incarnation: u64) {

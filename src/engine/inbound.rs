@@ -6,7 +6,7 @@ use crate::bus::Heard;
 use crate::clock::Millis;
 use crate::engine::Engine;
 use crate::engine::hearing::{Hearing, Page, Verdict};
-use crate::engine::outbox::{BatchState, Done};
+use crate::engine::outbox::{BatchState, Cause, Done};
 use crate::engine::witness::End;
 use crate::error::{Error, Result};
 use crate::event::{Change, Frame, LogId, Message, Place, Stream};
@@ -306,11 +306,15 @@ impl Engine {
 
     /// What the first batch after a failure begins with: whether the log still holds what it held, and the mark stands where it
     /// stood. Only then the other answers are believed.
-    pub(super) fn opening(self: &Arc<Self>) -> Option<(RemoteRequest, Done)> {
+    pub(super) fn opening(self: &Arc<Self>, cause: Cause) -> Option<(RemoteRequest, Done)> {
         let (engine, end) = (Arc::clone(self), self.witness.end());
         let place = self.inbound.hearing.lock().place();
         if place.is_none() && end.is_unknown() {
             return None;
+        }
+        // Before the batches that are sent beside this one: the server of the log may be slower than theirs.
+        if cause == Cause::Succession && self.outbox.is_scattered() {
+            self.suspect(self.inbound.log() != Log::Hidden);
         }
         let from = place.or_else(|| self.witness.from()).unwrap_or(LogId::START);
         let done = move |state: &BatchState, reply: Result<RemoteReply>| {
@@ -326,6 +330,9 @@ impl Engine {
                     engine.lose_place(end, mark);
                 }
                 _ => {}
+            }
+            if engine.recovery.doubts_all() {
+                engine.audit();
             }
         };
         Some((RemoteRequest::ReadLog { from }, Box::new(done)))

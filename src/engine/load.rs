@@ -271,7 +271,7 @@ impl Engine {
     }
 
     /// Another process has stored the value while the lease was asked for.
-    fn found_instead(self: &Arc<Self>, id: LeaseId, stored: Stored, state: &BatchState, before: Option<Before>) {
+    fn found_instead(self: &Arc<Self>, id: LeaseId, stored: Stored, state: &BatchState, before: Before) {
         let (namespace, key, capture, serializer, memory_ttl) = {
             let table = self.loads.table.lock();
             let Some(load) = table.get(id) else { return };

@@ -154,7 +154,7 @@ impl Engine {
             runtime,
         } = parts;
         let table = GenerationTable::new(random.next());
-        let witness = Arc::<Witness>::default();
+        let witness = Arc::new(Witness::new(remote.is_scattered()));
         let voice = Arc::new(Voice::new(random.next(), Arc::clone(&witness)));
         let recovery = Arc::<Recovery>::default();
         let engine = Arc::new(Engine {
@@ -192,7 +192,7 @@ impl Engine {
             runtime,
         });
         let weak = Arc::downgrade(&engine);
-        engine.outbox.open_with(move || weak.upgrade()?.opening());
+        engine.outbox.open_with(move |cause| weak.upgrade()?.opening(cause));
         // Before the first connection.
         engine.start_watching();
         engine.learn_state();

@@ -446,7 +446,7 @@ struct Landing {
     flight: u64,
     born: (u64, u64),
     /// What the remote tier had missed when it was asked.
-    before: Option<Before>,
+    before: Before,
 }
 
 impl Landing {

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// Keys remembered at most.
-const KEYS: usize = 10_000;
+pub(super) const KEYS: usize = 10_000;
 /// Their bytes.
 const KEY_BYTES: usize = 4 << 20;
 /// Raises remembered at most.
@@ -101,7 +101,7 @@ pub enum Item {
 }
 
 /// What was pending when a read was queued.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Before {
     key: bool,
     made_good: u64,
@@ -239,24 +239,26 @@ impl Recovery {
     }
 
     /// To be asked before a read of the key is queued.
-    pub fn before(&self, namespace: &Namespace, key: &str) -> Option<Before> {
-        self.is_pending().then(|| Before {
-            key: self.pending.lock().has_key(namespace, key),
+    pub fn before(&self, namespace: &Namespace, key: &str) -> Before {
+        Before {
+            key: self.is_pending() && self.pending.lock().has_key(namespace, key),
             made_good: self.made_good.load(Ordering::SeqCst),
-        })
+        }
     }
 
     /// Whether what the remote tier has answered to the read may be what it would not say had it missed nothing.
-    pub fn refuses(&self, before: Option<Before>, namespace: &Namespace, key: &str, tags: Option<&TagSet>) -> bool {
-        if before.is_none() && !self.is_pending() {
+    pub fn refuses(&self, before: Before, namespace: &Namespace, key: &str, tags: Option<&TagSet>) -> bool {
+        if before.key || before.made_good != self.made_good.load(Ordering::SeqCst) {
+            return true;
+        }
+        if !self.is_pending() {
             return false;
         }
         if self.doubts_all.load(Ordering::SeqCst) {
             return true;
         }
-        let good = before.is_none_or(|before| !before.key && before.made_good == self.made_good.load(Ordering::SeqCst));
         let pending = self.pending.lock();
-        !good || pending.has_key(namespace, key) || pending.covers(namespace) || pending.touches(namespace, tags)
+        pending.has_key(namespace, key) || pending.covers(namespace) || pending.touches(namespace, tags)
     }
 
     fn remove_key(&self, namespace: &Namespace, key: &str, matches: impl FnOnce(&Key) -> bool) {
@@ -383,7 +385,8 @@ mod tests {
         fn refuses(&self, path: &str, key: &str, tags: &[&str]) -> bool {
             let space = self.space(path);
             let tags = space.tag_set(&self.table, tags);
-            self.recovery.refuses(None, &space, key, tags.as_deref())
+            let before = self.recovery.before(&space, key);
+            self.recovery.refuses(before, &space, key, tags.as_deref())
         }
 
         fn clear(&self, path: &str) {
@@ -500,7 +503,17 @@ mod tests {
         let before = world.recovery.before(&space, "k");
         world.recovery.made_good(&world.recovery.page(1)[0]);
         assert!(world.recovery.refuses(before, &space, "k", None));
-        assert!(world.recovery.before(&space, "k").is_none());
+        assert!(!world.refuses("", "k", &[]), "one from behind it is not");
+    }
+
+    #[test]
+    fn a_read_from_before_a_doubt_that_has_ended_is_refused() {
+        let world = World::new();
+        let space = world.space("");
+        let before = world.recovery.before(&space, "k");
+        world.recovery.doubt_all();
+        world.recovery.end_doubt();
+        assert!(world.recovery.refuses(before, &space, "k", None) && !world.refuses("", "k", &[]));
     }
 
     #[test]

@@ -5,6 +5,10 @@
 //! that it tells of are; if it is not, they may be lost. The frames of some seconds are remembered, one's own and those
 //! that were heard: the process that made a change may be gone with the server.
 //!
+//! Where the remote tier is several servers (a Redis Cluster), the log goes with the namespace's state, and most changes of keys
+//! go another way. When a server is replaced, the log may have everything, and the changes may be lost all the same: those of
+//! all keys that are remembered are in doubt.
+//!
 //! What the log refuses moves the mark. Of that only the last mark is remembered: if it has gone back, something is lost, and
 //! nobody knows what.
 
@@ -17,6 +21,9 @@ use std::ops::Bound::{Excluded, Included};
 
 /// How long a frame is remembered, by the clock that gave it its place, in milliseconds: longer than a replica lags behind.
 const WINDOW: u64 = 10_000;
+/// The same where the log goes on while another server is gone: it takes that long, and longer, until the server is given up, its
+/// replica is promoted, and that is noticed.
+const SCATTERED_WINDOW: u64 = 60_000;
 /// Frames remembered at most.
 const FRAMES: usize = 10_000;
 /// Incarnations that have ended, remembered at most.
@@ -25,6 +32,8 @@ const INCARNATIONS: usize = 64;
 /// See the module.
 #[derive(Default)]
 pub struct Witness {
+    /// See [`crate::tier::RemoteTier::is_scattered`].
+    is_scattered: bool,
     seen: Mutex<Seen>,
 }
 
@@ -39,6 +48,11 @@ struct Seen {
     blind: bool,
     /// Incarnations that have ended, the last ones.
     left: VecDeque<u64>,
+    /// How often a server was replaced beside the log, and how often that is settled.
+    suspicions: u64,
+    settled: u64,
+    /// Up to here something was told lately that is not remembered: there were too many, or the log has refused it.
+    forgotten: Option<LogId>,
 }
 
 /// Where the log and the mark stood when they were seen last. Who reads them later finds them there, or something is lost.
@@ -64,12 +78,25 @@ impl End {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Loss {
     /// These frames at most.
-    Frames(Vec<(LogId, Bytes)>),
+    Frames {
+        /// They are not there.
+        gone: Vec<(LogId, Bytes)>,
+        /// They are there, and what they tell of keys may be lost.
+        doubtful: Vec<Bytes>,
+    },
     /// More than is remembered.
     Unknown,
 }
 
 impl Witness {
+    /// Of a remote tier that is one server, or is scattered over several.
+    pub fn new(is_scattered: bool) -> Self {
+        Self {
+            is_scattered,
+            ..Self::default()
+        }
+    }
+
     /// A frame was published with this behind it.
     pub fn told(&self, place: &Place, frame: &Bytes) {
         match *place {
@@ -93,16 +120,37 @@ impl Witness {
         }
         seen.frames.insert(id, frame);
         // It was appended behind what was refused, so it would be lost with that.
-        seen.refused = seen.refused.filter(|(end, _)| id <= *end);
+        if seen.refused.is_some_and(|(end, _)| end < id) {
+            seen.refused = None;
+            seen.forgotten = Some(id);
+        }
         let newest = seen.frames.last_key_value().map_or(id, |(id, _)| *id);
         while let Some(oldest) = seen.frames.first_entry() {
             let id = *oldest.key();
-            if id.millis.saturating_add(WINDOW) >= newest.millis && seen.frames.len() <= FRAMES {
+            let is_late = id.millis.saturating_add(self.window()) >= newest.millis;
+            if is_late && seen.frames.len() <= FRAMES {
                 break;
             }
             seen.frames.pop_first();
             seen.base = Some(id);
+            if is_late {
+                seen.forgotten = seen.forgotten.max(Some(id));
+            }
         }
+    }
+
+    fn window(&self) -> u64 {
+        if self.is_scattered { SCATTERED_WINDOW } else { WINDOW }
+    }
+
+    /// A server was replaced beside the one that has the log.
+    pub fn suspect(&self) {
+        self.seen.lock().suspicions += 1;
+    }
+
+    /// How often that has happened.
+    pub fn suspicions(&self) -> u64 {
+        self.seen.lock().suspicions
     }
 
     /// More was lost than is remembered.
@@ -166,9 +214,11 @@ impl Witness {
 
     /// What a log has lost that begins with `first` and has these places since [`Witness::from`], or all of them if it begins
     /// later. One that is as long as logs become has been trimmed: what is older than its first frame is not lost for that.
-    /// From here on what is lost counts as told; what is there may be lost yet.
-    pub fn settle(&self, first: Option<LogId>, there: &BTreeSet<LogId>, length: usize) -> Loss {
+    /// From here on what is lost counts as told; what is there may be lost yet. So many suspicions are settled by it.
+    pub fn settle(&self, first: Option<LogId>, there: &BTreeSet<LogId>, length: usize, suspicions: u64) -> Loss {
         let mut seen = self.seen.lock();
+        let suspected = std::mem::replace(&mut seen.settled, suspicions) != suspicions;
+        let has_forgotten = seen.has_forgotten(self.window());
         let frames = std::mem::take(&mut seen.frames);
         let blind = std::mem::take(&mut seen.blind);
         // Older frames are there, and this one is not: it was not trimmed, and nobody knows what else is missing.
@@ -176,15 +226,42 @@ impl Witness {
         if blind || seen.base.is_none_or(lacks_base) {
             let known = !blind && seen.base.is_none();
             seen.base = Some(there.last().copied().unwrap_or(LogId::START));
-            return if known { Loss::Frames(Vec::new()) } else { Loss::Unknown };
+            let nothing = Loss::Frames {
+                gone: Vec::new(),
+                doubtful: Vec::new(),
+            };
+            return if known { nothing } else { Loss::Unknown };
         }
         let trimmed = |id: &LogId| length >= LOG_LENGTH && first.is_some_and(|first| *id < first);
         let (there, lost): (BTreeMap<_, _>, BTreeMap<_, _>) = frames
             .into_iter()
             .filter(|(id, _)| !trimmed(id))
             .partition(|(id, _)| there.contains(id));
+        let doubtful = if suspected {
+            there.values().cloned().collect()
+        } else {
+            Vec::new()
+        };
         seen.frames = there;
-        Loss::Frames(lost.into_iter().collect())
+        if suspected && has_forgotten {
+            seen.forgotten = None;
+            return Loss::Unknown;
+        }
+        Loss::Frames {
+            gone: lost.into_iter().collect(),
+            doubtful,
+        }
+    }
+}
+
+impl Seen {
+    /// Whether something was told in the last milliseconds that is not remembered.
+    fn has_forgotten(&self, window: u64) -> bool {
+        let newest = self.frames.last_key_value().map_or(0, |(id, _)| id.millis);
+        self.refused.is_some()
+            || self
+                .forgotten
+                .is_some_and(|id| id.millis.saturating_add(window) >= newest)
     }
 }
 
@@ -219,45 +296,55 @@ mod tests {
     }
 
     fn lost(frames: impl IntoIterator<Item = u64>) -> Loss {
-        Loss::Frames(frames.into_iter().map(|millis| (id(millis), frame(millis))).collect())
+        Loss::Frames {
+            gone: frames.into_iter().map(|millis| (id(millis), frame(millis))).collect(),
+            doubtful: Vec::new(),
+        }
+    }
+
+    fn doubtful(frames: impl IntoIterator<Item = u64>) -> Loss {
+        Loss::Frames {
+            gone: Vec::new(),
+            doubtful: frames.into_iter().map(frame).collect(),
+        }
     }
 
     #[test]
     fn frames_that_are_not_there_are_lost() {
         let seen = || witness([2, 3, 4]);
         assert_eq!(seen().from(), Some(id(1)));
-        assert_eq!(seen().settle(Some(id(1)), &there([1, 2, 3, 4]), 4), lost([]));
-        assert_eq!(seen().settle(Some(id(1)), &there([1, 2, 9]), 3), lost([3, 4]));
+        assert_eq!(seen().settle(Some(id(1)), &there([1, 2, 3, 4]), 4, 0), lost([]));
+        assert_eq!(seen().settle(Some(id(1)), &there([1, 2, 9]), 3, 0), lost([3, 4]));
     }
 
     #[test]
     fn a_log_that_ends_before_all_that_is_remembered_has_lost_nobody_knows_what() {
         let witness = witness([2, 3]);
-        assert_eq!(witness.settle(Some(id(0)), &there([9]), 2), Loss::Unknown);
+        assert_eq!(witness.settle(Some(id(0)), &there([9]), 2, 0), Loss::Unknown);
     }
 
     #[test]
     fn a_log_that_was_trimmed_has_lost_nothing_and_one_that_was_deleted_may_have_lost_what_is_remembered() {
         let seen = || witness([2, 3, 4]);
-        assert_eq!(seen().settle(Some(id(3)), &there([3]), LOG_LENGTH), lost([4]));
-        assert_eq!(seen().settle(Some(id(3)), &there([3, 4]), 2), lost([2]));
-        assert_eq!(seen().settle(None, &there([]), 0), lost([2, 3, 4]));
+        assert_eq!(seen().settle(Some(id(3)), &there([3]), LOG_LENGTH, 0), lost([4]));
+        assert_eq!(seen().settle(Some(id(3)), &there([3, 4]), 2, 0), lost([2]));
+        assert_eq!(seen().settle(None, &there([]), 0, 0), lost([2, 3, 4]));
     }
 
     #[test]
     fn what_was_lost_once_is_not_missed_again() {
         let witness = witness([2, 3]);
         assert_eq!(witness.end().frame, Some(id(3)));
-        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2), lost([3]));
+        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2, 0), lost([3]));
         assert_eq!(witness.end().frame, Some(id(2)), "a log that ends there is whole");
-        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2), lost([]));
+        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2, 0), lost([]));
     }
 
     #[test]
     fn what_was_there_once_may_be_lost_yet() {
         let witness = witness([2, 3]);
-        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2), lost([3]));
-        assert_eq!(witness.settle(None, &there([]), 0), lost([2]));
+        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2, 0), lost([3]));
+        assert_eq!(witness.settle(None, &there([]), 0, 0), lost([2]));
     }
 
     #[test]
@@ -265,7 +352,7 @@ mod tests {
         let witness = witness([2, 500, WINDOW + 501]);
         assert_eq!(witness.from(), Some(id(500)));
         witness.saw(id(3), frame(3));
-        assert_eq!(witness.settle(Some(id(1)), &there([500]), 1), lost([WINDOW + 501]));
+        assert_eq!(witness.settle(Some(id(1)), &there([500]), 1, 0), lost([WINDOW + 501]));
     }
 
     #[test]
@@ -276,5 +363,60 @@ mod tests {
             witness.saw(LogId { millis: 1, count }, frame(count));
         }
         assert_eq!(witness.from(), Some(LogId { millis: 1, count: 5 }));
+    }
+
+    #[test]
+    fn beside_a_server_that_was_replaced_what_is_there_is_in_doubt_once() {
+        let witness = Witness::new(true);
+        witness.begin(id(1));
+        [2, 3]
+            .into_iter()
+            .for_each(|millis| witness.saw(id(millis), frame(millis)));
+        let settle = || witness.settle(Some(id(1)), &there([1, 2, 3]), 3, witness.suspicions());
+        assert_eq!(settle(), doubtful([]));
+        witness.suspect();
+        assert_eq!(settle(), doubtful([2, 3]));
+        assert_eq!(settle(), doubtful([]));
+    }
+
+    #[test]
+    fn where_the_log_goes_on_frames_are_remembered_until_a_failover_is_over() {
+        let witness = Witness::new(true);
+        witness.begin(id(1));
+        for millis in [2, WINDOW + 3, SCATTERED_WINDOW] {
+            witness.saw(id(millis), frame(millis));
+        }
+        assert_eq!(witness.from(), Some(id(1)));
+        witness.saw(id(SCATTERED_WINDOW + 3), frame(4));
+        assert_eq!(witness.from(), Some(id(2)));
+    }
+
+    #[test]
+    fn what_was_told_lately_and_is_not_remembered_leaves_nothing_that_counts_beside_a_server_that_was_replaced() {
+        let settle = |witness: &Witness| {
+            witness.suspect();
+            let from = witness.from().expect("it has begun");
+            let there = witness.seen.lock().frames.keys().copied().chain([from]).collect();
+            witness.settle(Some(from), &there, there.len(), witness.suspicions())
+        };
+        let witness = Witness::new(true);
+        witness.begin(LogId::START);
+        for count in 1..=FRAMES as u64 + 1 {
+            witness.saw(LogId { millis: 1, count }, frame(count));
+        }
+        assert_eq!(settle(&witness), Loss::Unknown);
+        let witness = Witness::new(true);
+        witness.begin(id(1));
+        let refused = Place::Refused {
+            end: id(1),
+            before: 0,
+            mark: 7,
+        };
+        witness.told(&refused, &frame(1));
+        assert_eq!(settle(&witness), Loss::Unknown);
+        witness.saw(id(2), frame(2));
+        assert_eq!(settle(&witness), Loss::Unknown, "it was told a moment ago");
+        witness.saw(id(SCATTERED_WINDOW + 3), frame(3));
+        assert_eq!(settle(&witness), doubtful([3]));
     }
 }

@@ -117,6 +117,10 @@ impl<T: RemoteTier> RemoteTier for Guarded<T> {
         self.inner.successions()
     }
 
+    fn is_scattered(&self) -> bool {
+        self.inner.is_scattered()
+    }
+
     fn deadline(&self) -> Option<Duration> {
         Some(self.deadline)
     }

@@ -228,6 +228,20 @@ impl RemoteRequest {
                 | Self::ReadLog { .. }
         )
     }
+
+    /// Others rely on it as soon as it is acknowledged.
+    pub fn is_change(&self) -> bool {
+        matches!(
+            self,
+            Self::Raise { .. }
+                | Self::RaiseRule { .. }
+                | Self::Abandon { .. }
+                | Self::Write { .. }
+                | Self::Remove { .. }
+                | Self::RemoveMany { .. }
+                | Self::Expire { .. }
+        )
+    }
 }
 
 /// Which keys a walk is about, and how far it has come.
@@ -393,6 +407,11 @@ pub trait RemoteTier: Send + Sync + 'static {
     /// Grows when another server than before may answer, which may lack the last changes: before anything is asked of it.
     fn successions(&self) -> u64 {
         0
+    }
+
+    /// Whether what it holds lies on several servers: then a log that has everything does not show that nothing else is lost.
+    fn is_scattered(&self) -> bool {
+        false
     }
 
     /// How long a caller waits for an answer; reads that fail earlier are tried again. `None` = nothing is tried again.

@@ -450,6 +450,10 @@ impl RemoteTier for Redis {
         self.link.successions()
     }
 
+    fn is_scattered(&self) -> bool {
+        !self.link.is_ordered()
+    }
+
     fn state(&self) -> RemoteState {
         if self.link.is_connected() {
             RemoteState::Up

@@ -16,6 +16,7 @@ mod leases;
 mod locks;
 mod memory_only;
 mod memory_tier;
+mod promotion;
 mod recovery;
 mod redis_bus;
 mod redis_cluster;

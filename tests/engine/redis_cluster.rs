@@ -5,7 +5,7 @@
     reason = "each test has a thread and a runtime of its own: who waits for the shared servers holds up nobody else"
 )]
 
-use crate::rig::{RedisCluster, Shared, TimeAwake, eventually, hearing, shared, soon};
+use crate::rig::{RedisCluster, Reply, Shared, TimeAwake, eventually, hearing, shared, soon};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -267,4 +267,59 @@ async fn a_node_that_nobody_replaces_costs_its_keys_and_no_others() {
         assert_eq!(soon(a.get::<u8>(&key)).await.unwrap(), Some(8));
     }
     eventually("it is told", async || !a.engine().warnings().is_empty()).await;
+}
+
+/// What its replica does not get is acknowledged all the same.
+#[tokio::test]
+async fn a_change_that_a_promoted_replica_lacks_is_served_to_nobody() {
+    for master_lives in [false, true] {
+        let mut cluster = RedisCluster::replicated();
+        let (a, b) = (join(&cluster).await, join(&cluster).await);
+        let state = cluster.owner_of("tc:{shop}:g");
+        let lost = (state + 1) % 3;
+        let [deleted, set] = {
+            let mut keys = (0..).map(|n| format!("key {n}"));
+            [(); 2].map(|()| keys.find(|key| cluster.owner_of(&name(key)) == lost).expect("a key"))
+        };
+        for key in [&deleted, &set] {
+            a.set(key, &1).await.unwrap();
+            assert_eq!(b.get::<u8>(key).await.unwrap(), Some(1));
+        }
+        cluster.await_replication(lost);
+        cluster.nodes[lost].stop_replicating_to(&cluster.nodes[lost + 3]);
+        assert!(a.delete(&deleted).await.unwrap());
+        b.set(&set, &2).await.unwrap();
+        assert_eq!(b.get::<u8>(&deleted).await.unwrap(), None);
+        if !master_lives {
+            cluster.nodes[lost].kill();
+        }
+        let slot = cluster.slot_of(&name(&deleted));
+        let count = cluster.nodes[lost + 3].run(&format!("CLUSTER COUNTKEYSINSLOT {slot}"));
+        assert_ne!(count, Reply::Number(0), "it has the old value");
+        cluster.nodes[lost + 3].run("CLUSTER FAILOVER TAKEOVER");
+        let nothing_old = async |cache: &Cache| {
+            assert_eq!(soon(cache.get::<u8>(&deleted)).await.unwrap(), None, "{master_lives}");
+            assert_ne!(soon(cache.get::<u8>(&set)).await.unwrap(), Some(1), "{master_lives}");
+        };
+        eventually("the replica is used", async || {
+            nothing_old(&a).await;
+            nothing_old(&b).await;
+            let count = cluster.nodes[lost + 3].run(&format!("CLUSTER COUNTKEYSINSLOT {slot}"));
+            count == Reply::Number(0)
+        })
+        .await;
+        for cache in [&a, &b] {
+            eventually("settled", async || {
+                nothing_old(cache).await;
+                cache.engine().is_settled()
+            })
+            .await;
+        }
+        nothing_old(&join(&cluster).await).await;
+        eventually("it takes what is new", async || {
+            soon(a.set(&deleted, &3)).await.unwrap();
+            soon(b.get::<u8>(&deleted)).await.unwrap() == Some(3)
+        })
+        .await;
+    }
 }

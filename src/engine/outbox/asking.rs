@@ -98,16 +98,25 @@ async fn ask_once(remote: &dyn RemoteTier, requests: &[RemoteRequest], successio
     let span = tracing::debug_span!("turbocache.batch", requests = requests.len());
     let mut replies = replies.instrument(span).await.unwrap_or_default();
     if remote.successions() != successions {
-        disbelieve(requests, &mut replies);
+        disbelieve(requests, &mut replies, remote.is_scattered());
     }
     replies
 }
 
 /// Another server may have answered than the one whose log was heard, and it may lack the last changes: what was read is not
-/// believed. The next batch begins with the log.
-fn disbelieve(requests: &[RemoteRequest], replies: &mut Replies) {
-    let reads = requests.iter().zip(replies).filter(|(request, _)| request.is_read());
-    for (_, reply) in reads.filter(|(_, reply)| reply.is_ok()) {
+/// believed. The next batch begins with the log. Where the log is on another server than a change, it may take the message of a
+/// change that is lost already: that counts as missed.
+fn disbelieve(requests: &[RemoteRequest], replies: &mut Replies, is_scattered: bool) {
+    for (request, reply) in requests.iter().zip(replies) {
+        let doubtful = match reply {
+            // Also where a lease was asked for.
+            Ok(RemoteReply::Value(_)) => true,
+            Ok(_) => request.is_read() || is_scattered && request.is_change(),
+            Err(_) => false,
+        };
+        if !doubtful {
+            continue;
+        }
         *reply = Err(Error::new(
             ErrorKind::Remote,
             "the connection to the remote tier was replaced meanwhile",

@@ -92,7 +92,16 @@ struct Queue {
     retries: Counter,
 }
 
-type Opening = Box<dyn Fn() -> Option<(RemoteRequest, Done)> + Send + Sync>;
+type Opening = Box<dyn Fn(Cause) -> Option<(RemoteRequest, Done)> + Send + Sync>;
+
+/// Why a batch begins with an opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The one before has failed.
+    Failure,
+    /// Another server than before may answer.
+    Succession,
+}
 
 thread_local! {
     /// Address of the queue whose task this thread will wake later, see [`Outbox::together`].
@@ -197,7 +206,7 @@ impl Outbox {
     }
 
     /// From now on the first batch after a failure begins with this request.
-    pub fn open_with(&self, opening: impl Fn() -> Option<(RemoteRequest, Done)> + Send + Sync + 'static) {
+    pub fn open_with(&self, opening: impl Fn(Cause) -> Option<(RemoteRequest, Done)> + Send + Sync + 'static) {
         // Set once, by the engine that owns it.
         let _ = self.queue.opening.set(Box::new(opening));
     }
@@ -210,6 +219,11 @@ impl Outbox {
     /// Whether there is a remote tier at all.
     pub fn is_remote(&self) -> bool {
         self.remote.state() != RemoteState::None
+    }
+
+    /// See [`RemoteTier::is_scattered`].
+    pub fn is_scattered(&self) -> bool {
+        self.remote.is_scattered()
     }
 
     /// Batches of reads that were sent again.
@@ -271,10 +285,12 @@ impl Queue {
     fn open(&self, successions: u64) -> Option<(RemoteRequest, Done)> {
         let failed = self.failed.swap(false, Ordering::SeqCst);
         let another = self.successions.swap(successions, Ordering::SeqCst) != successions;
-        if !failed && !another {
-            return None;
-        }
-        self.opening.get().and_then(|opening| opening())
+        let cause = match (another, failed) {
+            (true, _) => Cause::Succession,
+            (false, true) => Cause::Failure,
+            (false, false) => return None,
+        };
+        self.opening.get().and_then(|opening| opening(cause))
     }
 
     fn leave(&self, count: usize) {

@@ -116,6 +116,19 @@ impl RedisCluster {
         [number * SLOTS / self.masters, (number + 1) * SLOTS / self.masters - 1]
     }
 
+    /// Waits until the replica of a master of the beginning has what the master has.
+    pub fn await_replication(&self, master: usize) {
+        let offset = |node: &RedisServer, name: &str| {
+            let text = info(node, "INFO replication");
+            let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+            line.expect("an offset")
+        };
+        wait("the replica has everything", || {
+            offset(&self.nodes[master], "master_repl_offset:")
+                == offset(&self.nodes[master + self.masters], "slave_repl_offset:")
+        });
+    }
+
     /// Begins to move a slot: keys that `from` does not have are asked of `to`.
     pub fn begin_migration(&self, slot: usize, from: usize, to: usize) {
         let (from, to) = (&self.nodes[from], &self.nodes[to]);

@@ -192,6 +192,10 @@ impl RemoteTier for FakeRemote {
         self.successions.load(Ordering::SeqCst)
     }
 
+    fn is_scattered(&self) -> bool {
+        self.model.is_scattered()
+    }
+
     fn deadline(&self) -> Option<Duration> {
         *self.deadline.lock()
     }

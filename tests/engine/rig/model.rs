@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use turbocache::clock::{Clock, Millis};
 use turbocache::event::{LogId, Place};
 use turbocache::key::RemoteKey;
@@ -14,6 +15,7 @@ pub struct Model {
     clock: Arc<dyn Clock>,
     data: Mutex<Data>,
     publish: Box<dyn Fn(Vec<u8>) + Send + Sync>,
+    is_scattered: AtomicBool,
 }
 
 /// See [`Model::saved`].
@@ -61,6 +63,7 @@ impl Model {
             clock,
             data: Mutex::default(),
             publish: Box::new(publish),
+            is_scattered: AtomicBool::new(false),
         }
     }
 
@@ -94,6 +97,22 @@ impl Model {
         data.log.millis = log.millis;
         data.log.marks = log.marks;
         data.log.refuses = log.refuses;
+    }
+
+    /// From now on it is several servers. To be said before anybody joins.
+    pub fn scatter(&self) {
+        self.is_scattered.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it is.
+    pub fn is_scattered(&self) -> bool {
+        self.is_scattered.load(Ordering::SeqCst)
+    }
+
+    /// The servers that have values and leases hold what they held once; the one with the state and the log has lost nothing.
+    pub fn put_back_values(&self, saved: Saved) {
+        let mut data = self.data.lock();
+        (data.values, data.leases) = (saved.0.values, saved.0.leases);
     }
 
     /// Only so many of the newest frames stay in the log.

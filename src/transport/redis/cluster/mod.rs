@@ -139,7 +139,7 @@ impl Cluster {
             .map_or(1, |view| view.masters().count() as u32)
     }
 
-    /// Grows with each replica that has become a master.
+    /// Grows when replicas have become masters.
     pub fn promotions(&self) -> u64 {
         self.status.borrow().promotions
     }

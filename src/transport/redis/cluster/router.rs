@@ -41,7 +41,7 @@ pub struct Status {
     pub view: Option<Arc<View>>,
     /// Masters that answer, for those who listen.
     pub listeners: Vec<Address>,
-    /// Replicas that have become masters.
+    /// How often nodes were found to serve slots that had served none: replicas that have become masters.
     pub promotions: u64,
 }
 
@@ -211,7 +211,12 @@ impl Router {
             settled,
             pauses,
             stale,
+            promoted,
         } = self.routes.take_work();
+        // First: whoever gets an answer of the new one finds it told.
+        if promoted {
+            self.status.send_modify(|status| status.promotions += 1);
+        }
         for dispatch in dispatches {
             self.dispatch(dispatch);
         }
@@ -362,8 +367,6 @@ impl Router {
                 let view = Arc::new(view);
                 self.status.send_if_modified(|status| {
                     let before = status.view.replace(Arc::clone(&view));
-                    let promoted = before.as_ref().is_some_and(|before| view.has_promoted_since(before));
-                    status.promotions += u64::from(promoted);
                     before.as_ref() != Some(&view)
                 });
                 for sending in std::mem::take(&mut self.early) {

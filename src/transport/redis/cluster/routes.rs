@@ -76,6 +76,8 @@ pub struct Work {
     pub pauses: Vec<(Box<[u8]>, u32)>,
     /// The view is out of date.
     pub stale: bool,
+    /// A node serves slots that served none before: a replica that was promoted, most likely. To be told before anything is sent.
+    pub promoted: bool,
 }
 
 /// See the module.
@@ -176,6 +178,11 @@ impl Routes {
     /// Who has which slot.
     pub fn learn(&mut self, view: &View) {
         let mut owners = vec![None; SLOTS];
+        let is_first = self.owners.iter().all(Option::is_none);
+        for master in view.masters() {
+            let lane = self.lanes.at(master);
+            self.work.promoted |= !is_first && !self.serves(lane);
+        }
         for (first, last, master) in &view.ranges {
             let lane = self.lanes.at(&master.address);
             owners[usize::from(*first)..=usize::from(*last)].fill(Some(lane));
@@ -185,6 +192,10 @@ impl Routes {
         }
         self.resume_all();
         self.dispatch();
+    }
+
+    fn serves(&self, lane: LaneId) -> bool {
+        self.owners.contains(&Some(lane))
     }
 
     fn set_owner(&mut self, slot: u16, owner: Option<LaneId>) {
@@ -287,6 +298,7 @@ impl Routes {
     fn follow(&mut self, command: &Cmd, redirect: &Redirect) {
         if let Redirect::Moved(address) = redirect {
             let lane = self.lanes.at(address);
+            self.work.promoted |= !self.serves(lane);
             self.set_owner(slot_of(key_of(command)), Some(lane));
             self.work.stale = true;
         }

@@ -73,12 +73,6 @@ impl View {
             .iter()
             .any(|(master, replicas)| is(master) || replicas.iter().any(is))
     }
-
-    /// Whether a master of this view was a replica in the one before: it may lack the last changes.
-    pub fn has_promoted_since(&self, before: &Self) -> bool {
-        let followed = |id: &str| before.replicas.values().flatten().any(|replica| &*replica.id == id);
-        self.replicas.keys().any(|master| followed(&master.id))
-    }
 }
 
 /// `[endpoint, port, id, …]`. An endpoint that the node does not tell is the one under which it was asked.
@@ -164,13 +158,11 @@ mod tests {
     }
 
     #[test]
-    fn most_nodes_are_believed_and_a_promotion_is_noticed() {
+    fn most_nodes_are_believed() {
         let before = view(&[(0, 16_383, &[node(Some("a"), 1, "a"), node(Some("b"), 1, "b")])]);
         let after = view(&[(0, 16_383, &[node(Some("b"), 1, "b")])]);
         let agreed = View::agreed(vec![before.clone(), after.clone(), after.clone()]);
         assert_eq!(agreed.as_ref(), Some(&after));
-        assert!(after.has_promoted_since(&before));
-        assert!(!after.has_promoted_since(&after) && !before.has_promoted_since(&View::default()));
         let partial = view(&[(0, 9, &[node(Some("c"), 1, "c")])]);
         assert_eq!(View::agreed(vec![partial, before.clone()]), Some(before));
     }
