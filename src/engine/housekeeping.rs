@@ -5,7 +5,7 @@ use crate::engine::outbox::BatchState;
 use crate::engine::{Engine, inbound, is_dead, namespace_of};
 use crate::error::Result;
 use crate::options::lease;
-use crate::tier::{RemoteReply, RemoteRequest};
+use crate::tier::{RemoteReply, RemoteRequest, RemoteState};
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -20,6 +20,8 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 /// How often a remote tier without a bus is asked for its namespace state when nobody calls, in milliseconds. It shows that
 /// it was emptied or is back, and finds a dead connection before a caller does.
 const HEARTBEAT: u64 = 1_000;
+/// The same while it does not answer: no caller tries whether it does again.
+const PROBE: u64 = inbound::ASK;
 
 impl Engine {
     pub(super) fn start_housekeeping(self: &Arc<Self>) {
@@ -41,6 +43,14 @@ impl Engine {
         self.outbox
             .push(RemoteRequest::State { fields: Vec::new() }, None, done)
             .run();
+    }
+
+    fn heartbeat(&self) -> u64 {
+        if self.remote_state() == RemoteState::Down {
+            PROBE
+        } else {
+            HEARTBEAT
+        }
     }
 
     /// Drops what is held of a namespace and of those nested in it.
@@ -79,7 +89,7 @@ async fn keep_house(engine: Weak<Engine>) {
                     engine.ask_log(now);
                 }
                 engine.doubt(now);
-            } else if engine.outbox.is_remote() && now.since(asked) >= HEARTBEAT {
+            } else if engine.outbox.is_remote() && now.since(asked) >= engine.heartbeat() {
                 asked = now;
                 engine.learn_state();
             }

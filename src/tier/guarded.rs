@@ -26,9 +26,9 @@ impl<T: RemoteTier> Guarded<T> {
         }
     }
 
-    async fn guard(&self, batch: &[RemoteRequest]) -> Replies {
+    async fn guard(&self, batch: &[RemoteRequest], permit: Permit) -> Replies {
         let count = batch.len();
-        if self.breaker.permit() == Permit::Refused {
+        if permit == Permit::Refused {
             return refuse(
                 count,
                 &Error::new(
@@ -91,7 +91,11 @@ fn refuse(count: usize, error: &Error) -> Replies {
 
 impl<T: RemoteTier> RemoteTier for Guarded<T> {
     fn execute<'a>(&'a self, batch: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>> {
-        Box::pin(self.guard(batch))
+        Box::pin(async { self.guard(batch, self.breaker.permit()).await })
+    }
+
+    fn probe<'a>(&'a self, batch: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>> {
+        Box::pin(async { self.guard(batch, self.breaker.permit_probe()).await })
     }
 
     fn immediate(&self, request: &RemoteRequest) -> Option<RemoteReply> {

@@ -387,6 +387,12 @@ pub trait RemoteTier: Send + Sync + 'static {
     /// Executes the batch; exactly one reply for each request.
     fn execute<'a>(&'a self, batch: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>>;
 
+    /// The same while it is [`RemoteState::Down`], for a batch whose answers no caller waits for: it may find out whether the tier
+    /// answers again.
+    fn probe<'a>(&'a self, batch: &'a [RemoteRequest]) -> Pin<Box<dyn Future<Output = Replies> + Send + 'a>> {
+        self.execute(batch)
+    }
+
     /// The answer, for a tier that needs no waiting.
     fn immediate(&self, _request: &RemoteRequest) -> Option<RemoteReply> {
         None

@@ -1,7 +1,7 @@
 //! A batch is sent, if need be more than once, and those who wait for its answers get them.
 
 use super::Queue;
-use super::batch::{Batch, BatchState, batch_state};
+use super::batch::{Batch, BatchState, Way, batch_state};
 use crate::engine::recovery::Recovery;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Place;
@@ -61,7 +61,7 @@ pub(super) async fn execute(remote: &dyn RemoteTier, mut batch: Batch<'_>, recov
 async fn ask(remote: &dyn RemoteTier, batch: &mut Batch<'_>, queue: &Queue) -> Replies {
     queue.retry.called();
     let begin = queue.clock.now();
-    let mut replies = ask_once(remote, &batch.requests, batch.successions).await;
+    let mut replies = ask_once(remote, &batch.requests, batch.way()).await;
     let deadline = remote
         .deadline()
         .filter(|_| batch.requests.iter().all(RemoteRequest::is_read));
@@ -81,7 +81,7 @@ async fn ask(remote: &dyn RemoteTier, batch: &mut Batch<'_>, queue: &Queue) -> R
         queue.retries.add();
         match tokio::time::timeout(
             left.saturating_sub(pause),
-            ask_once(remote, &batch.requests, batch.successions),
+            ask_once(remote, &batch.requests, batch.way()),
         )
         .await
         {
@@ -92,12 +92,19 @@ async fn ask(remote: &dyn RemoteTier, batch: &mut Batch<'_>, queue: &Queue) -> R
     replies
 }
 
-async fn ask_once(remote: &dyn RemoteTier, requests: &[RemoteRequest], successions: u64) -> Replies {
+async fn ask_once(remote: &dyn RemoteTier, requests: &[RemoteRequest], way: Way) -> Replies {
     // A store may be a user's own code: its panic is the failure of this batch, and the queue goes on.
-    let replies = AssertUnwindSafe(async { remote.execute(requests).await }).catch_unwind();
+    let replies = AssertUnwindSafe(async {
+        if way.probes {
+            remote.probe(requests).await
+        } else {
+            remote.execute(requests).await
+        }
+    })
+    .catch_unwind();
     let span = tracing::debug_span!("turbocache.batch", requests = requests.len());
     let mut replies = replies.instrument(span).await.unwrap_or_default();
-    if remote.successions() != successions {
+    if remote.successions() != way.successions {
         disbelieve(requests, &mut replies, remote.is_scattered());
     }
     replies

@@ -45,6 +45,14 @@ pub(super) struct Batch<'a> {
     pub(super) voice: Option<(&'a Voice, Speech)>,
     /// It begins with the opening.
     opened: bool,
+    way: Way,
+}
+
+/// How a batch is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    /// See [`RemoteTier::probe`].
+    pub(super) probes: bool,
     /// [`RemoteTier::successions`] when it began, or was last sent.
     pub(super) successions: u64,
 }
@@ -89,15 +97,28 @@ impl<'a> Batch<'a> {
             items: items_waiting,
             voice,
             opened,
-            successions,
+            way: Way {
+                probes: false,
+                successions,
+            },
         }
+    }
+
+    /// It may find out whether the remote tier answers again.
+    pub(super) fn probing(mut self) -> Self {
+        self.way.probes = true;
+        self
+    }
+
+    pub(super) fn way(&self) -> Way {
+        self.way
     }
 
     /// Sent again, it is the first one after a failure.
     pub(super) fn open(&mut self, queue: &Queue, remote: &dyn RemoteTier) {
-        self.successions = remote.successions();
+        self.way.successions = remote.successions();
         if !self.opened
-            && let Some((request, done)) = queue.open(self.successions)
+            && let Some((request, done)) = queue.open(self.way.successions)
         {
             // Behind the state.
             self.requests.insert(1, request);

@@ -46,6 +46,18 @@ struct Item {
     done: Done,
 }
 
+impl Item {
+    /// The engine asks of its own accord, again and again, and no caller waits for it.
+    fn is_housekeeping(&self) -> bool {
+        match &self.request {
+            Some(RemoteRequest::State { fields }) => fields.is_empty(),
+            Some(RemoteRequest::ReadLog { .. }) => true,
+            Some(_) => false,
+            None => matches!(self.say, Some(Say::Beat)),
+        }
+    }
+}
+
 /// What the others are told behind the requests of a batch.
 enum Say {
     Change(Change),
@@ -281,6 +293,19 @@ impl Queue {
         items.drain(..count).collect()
     }
 
+    /// The same of a remote tier that does not answer: what the housekeeping asks, or what callers do. Who calls is refused at once
+    /// then, and shall not go with a question that waits for its answer.
+    fn take_apart(&self, housekeeping: bool) -> Vec<Item> {
+        let mut items = self.items.lock();
+        let (mut wanted, mut others): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut *items)
+            .into_iter()
+            .partition(|item| item.is_housekeeping() == housekeeping);
+        let count = one_batch(wanted.iter().take(BATCH));
+        others.extend(wanted.drain(count..));
+        *items = others;
+        wanted.into()
+    }
+
     /// What a batch begins with that is the first one after a failure, or the first one of another server.
     fn open(&self, successions: u64) -> Option<(RemoteRequest, Done)> {
         let failed = self.failed.swap(false, Ordering::SeqCst);
@@ -318,13 +343,23 @@ fn one_batch<'a>(items: impl Iterator<Item = &'a Item>) -> usize {
 
 async fn run(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, recovery: Arc<Recovery>, queue: Arc<Queue>) {
     let mut in_flight = FuturesUnordered::new();
+    // One at most, and none of those in flight: nothing that callers ask waits behind it.
+    let mut probes = FuturesUnordered::new();
     loop {
         while in_flight.len() < remote.batches_in_flight() {
             // Read before the queue: whoever closes it pushes nothing behind that.
             let closed = queue.closed.load(Ordering::SeqCst);
-            let batch = queue.take();
+            let is_down = remote.state() == RemoteState::Down;
+            if is_down && probes.is_empty() {
+                let batch = queue.take_apart(true);
+                if !batch.is_empty() {
+                    let batch = Batch::new(batch, &queue, voice.as_deref(), &*remote).probing();
+                    probes.push(execute(&*remote, batch, &recovery, &queue));
+                }
+            }
+            let batch = if is_down { queue.take_apart(false) } else { queue.take() };
             if batch.is_empty() {
-                if closed && in_flight.is_empty() {
+                if closed && in_flight.is_empty() && probes.is_empty() {
                     return;
                 }
                 break;
@@ -336,6 +371,7 @@ async fn run(remote: Arc<dyn RemoteTier>, voice: Option<Arc<Voice>>, recovery: A
         tokio::select! {
             biased;
             Some(()) = in_flight.next(), if !in_flight.is_empty() => {}
+            Some(()) = probes.next(), if !probes.is_empty() => {}
             () = queue.news.notified(), if in_flight.len() < remote.batches_in_flight() => {}
         }
     }

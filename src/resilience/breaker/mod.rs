@@ -1,5 +1,6 @@
 //! Circuit breaker (Nygard, *Release It!*): a remote tier that fails is not asked again for a while, so that no caller
-//! waits for what will not come. After the pause one caller tries; the others go on without until he has succeeded.
+//! waits for what will not come. After the pause somebody tries for whom nobody waits (a probe); callers go on without until that has
+//! succeeded.
 
 use crate::clock::{Clock, Millis};
 use parking_lot::Mutex;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 /// Failures in a row that open it.
 const FAILURES: u32 = 3;
-/// How long it stays open before somebody may try, in milliseconds.
+/// How long it stays open before a probe may try, in milliseconds.
 const PAUSE: u64 = 500;
 
 /// Whether the protected thing is tried.
@@ -20,7 +21,7 @@ pub enum State {
         /// When the next try is due.
         until: Millis,
     },
-    /// One caller tries.
+    /// A probe tries.
     HalfOpen,
 }
 
@@ -48,8 +49,16 @@ impl Breaker {
         }
     }
 
-    /// Whether this caller may try.
+    /// Whether a caller may try.
     pub fn permit(&self) -> Permit {
+        match self.state() {
+            State::Closed => Permit::Try,
+            State::Open { .. } | State::HalfOpen => Permit::Refused,
+        }
+    }
+
+    /// Whether somebody may try for whom nobody waits.
+    pub fn permit_probe(&self) -> Permit {
         let mut inner = self.inner.lock();
         match inner.0 {
             State::Closed => Permit::Try,
@@ -95,7 +104,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn it_opens_after_failures_in_a_row_and_lets_one_try_after_the_pause() {
+    fn it_opens_after_failures_in_a_row_and_lets_one_probe_try_after_the_pause() {
         let clock = Arc::new(ManualClock::default());
         let breaker = Breaker::new(clock.clone());
         assert!(!breaker.failed() && !breaker.succeeded());
@@ -103,14 +112,16 @@ mod tests {
             !breaker.failed() && !breaker.failed() && breaker.failed(),
             "the third in a row opens it"
         );
-        assert_eq!(breaker.permit(), Permit::Refused);
+        assert_eq!(breaker.permit_probe(), Permit::Refused);
         clock.advance(Duration::from_millis(PAUSE));
-        assert_eq!(breaker.permit(), Permit::Try);
-        assert_eq!(breaker.permit(), Permit::Refused, "one tries at a time");
+        assert_eq!(breaker.permit(), Permit::Refused, "callers do not try");
+        assert_eq!(breaker.permit_probe(), Permit::Try);
+        assert_eq!(breaker.permit_probe(), Permit::Refused, "one tries at a time");
+        assert_eq!(breaker.permit(), Permit::Refused, "callers do not wait for it");
         assert!(!breaker.failed());
-        assert_eq!(breaker.permit(), Permit::Refused, "a failed try opens it again");
+        assert_eq!(breaker.permit_probe(), Permit::Refused, "a failed try opens it again");
         clock.advance(Duration::from_millis(PAUSE));
-        assert_eq!(breaker.permit(), Permit::Try);
+        assert_eq!(breaker.permit_probe(), Permit::Try);
         assert!(breaker.succeeded());
         assert_eq!(breaker.permit(), Permit::Try);
     }
