@@ -2,12 +2,13 @@
 
 use crate::bus::Bus;
 use crate::cache::Cache;
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::codec::serializer::Serializer;
 use crate::engine::{Engine, Parts, Space};
-use crate::entry::Lifetime;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{CompressionOptions, Eviction, Freshness, Options, RedisOptions, SentinelOptions};
+use crate::options::{
+    BulkheadOptions, CompressionOptions, Eviction, Freshness, Options, RedisOptions, SentinelOptions,
+};
 use crate::tier::RemoteTier;
 use crate::{key, runtime};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::runtime::Handle;
 pub struct CacheBuilder {
     options: Options,
     freshness: Freshness,
+    bulkhead: Option<BulkheadOptions>,
     serializer: Serializer,
     runtime: Option<Handle>,
 }
@@ -105,24 +107,118 @@ impl CacheBuilder {
         self
     }
 
-    /// Time a value is fresh; `None` = for ever.
+    /// Time a value is fresh; `None` = for ever. Default: 5 minutes. Zero is an error of [`CacheBuilder::build`], here and in
+    /// the other ttls.
     #[must_use]
     pub fn ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
-        self.freshness.ttl = ttl.into().map(crate::clock::millis);
+        self.freshness.ttl = millis_of(ttl);
         self
     }
 
-    /// Time after the ttl in which an old value is served when the loader fails.
+    /// Time a value is fresh in memory, instead of the ttl; [`Duration::MAX`] does not end. Default: the ttl.
+    #[must_use]
+    pub fn l1_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
+        self.freshness.l1_ttl = millis_of(ttl);
+        self
+    }
+
+    /// Time a value is fresh in the remote tier, instead of the ttl; [`Duration::MAX`] does not end. Default: the ttl.
+    #[must_use]
+    pub fn l2_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
+        self.freshness.l2_ttl = millis_of(ttl);
+        self
+    }
+
+    /// No ttl is longer, whoever decides it. Default: `None`, no limit.
+    #[must_use]
+    pub fn max_ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
+        self.freshness.max_ttl = millis_of(ttl);
+        self
+    }
+
+    /// Upper limit of the random part by which each ttl is shortened, so that values written together do not end together.
+    /// Default: zero.
+    #[must_use]
+    pub fn jitter(mut self, jitter: Duration) -> Self {
+        self.freshness.jitter = millis(jitter);
+        self
+    }
+
+    /// Time after the ttl in which an old value is served when the loader fails or is slow. Default: zero.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.freshness.grace = crate::clock::millis(grace);
+        self.freshness.grace = millis(grace);
+        self
+    }
+
+    /// After a loader has failed and an old value was served: time until this process calls it again. Default: zero.
+    #[must_use]
+    pub fn grace_backoff(mut self, backoff: Duration) -> Self {
+        self.freshness.grace_backoff = millis(backoff);
+        self
+    }
+
+    /// Stale while revalidate: a value in its grace is served at once, and reloaded behind its caller. For
+    /// [`Cache::get_or_spawn`], as are the four timeouts and refreshes below. Default: no.
+    #[must_use]
+    pub fn swr(mut self, swr: bool) -> Self {
+        self.freshness.swr = swr;
+        self
+    }
+
+    /// With an old value at hand, wait for the loader at most this long. Default: `None`, no limit.
+    #[must_use]
+    pub fn soft_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.freshness.soft_timeout = millis_of(timeout);
+        self
+    }
+
+    /// Wait for the loader at most this long, in any case; then the call fails with
+    /// [`ErrorKind::LoaderTimeout`]. Default: `None`, no limit.
+    #[must_use]
+    pub fn hard_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.freshness.hard_timeout = millis_of(timeout);
         self
     }
 
     /// Wait for a load of another process at most this long, then load here, for this process alone; `None` = no limit.
+    /// Default: 10 seconds.
     #[must_use]
     pub fn lock_timeout(mut self, lock_timeout: impl Into<Option<Duration>>) -> Self {
-        self.freshness.lock_timeout = lock_timeout.into().map(crate::clock::millis);
+        self.freshness.lock_timeout = millis_of(lock_timeout);
+        self
+    }
+
+    /// A loader that needs longer is dropped, also when nobody waits for it; `None` = no limit. Default: 60 seconds.
+    #[must_use]
+    pub fn loader_deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
+        self.freshness.loader_deadline = millis_of(deadline);
+        self
+    }
+
+    /// Fraction of the ttl after which a hit starts a reload in the background, above 0 and up to 1. Default: `None`, never.
+    #[must_use]
+    pub fn eager_refresh(mut self, fraction: impl Into<Option<f64>>) -> Self {
+        self.freshness.eager_refresh = fraction.into();
+        self
+    }
+
+    /// Beta of the probabilistic early reload (XFetch: Vattani, Chierichetti and Lowenstein, VLDB 2015): 1 is the optimum of
+    /// the paper, more is earlier, 100 at most. Default: `None`, never.
+    #[must_use]
+    pub fn early_refresh(mut self, beta: impl Into<Option<f64>>) -> Self {
+        self.freshness.early_refresh = beta.into();
+        self
+    }
+
+    /// So many loaders of this cache and those nested in it run at a time, and so many loads wait; above that an old value is
+    /// served, or the call fails with [`ErrorKind::Overloaded`]. Default: no limit.
+    #[must_use]
+    pub fn bulkhead(mut self, max_concurrent: usize, max_queued: usize) -> Self {
+        self.bulkhead = Some(BulkheadOptions {
+            max_concurrent,
+            max_queued,
+        });
         self
     }
 
@@ -157,28 +253,24 @@ impl CacheBuilder {
 
     /// The same on parts of your own: tiers, bus, clock, randomness, runtime.
     pub fn build_on(self, parts: Parts) -> Result<Cache> {
-        if self.freshness.ttl == Some(0) {
-            return Err(
-                Error::new(ErrorKind::Option, "ttl is 0: expected more, or None for ever").with("option", "ttl"),
-            );
+        self.freshness.check(ErrorKind::Option)?;
+        if self.bulkhead.is_some_and(|limits| limits.max_concurrent == 0) {
+            let message = "bulkhead.max_concurrent is 0: expected 1 or more";
+            return Err(Error::new(ErrorKind::Option, message).with("option", "bulkhead.max_concurrent"));
         }
         let engine = Engine::open(self.options, parts)?;
-        let lifetime = Lifetime {
-            ttl: self.freshness.ttl.unwrap_or(crate::clock::FOREVER),
-            grace: self.freshness.grace,
-        };
-        Ok(Cache::new(
-            Space::open(&engine, "", self.serializer.id()),
-            self.serializer,
-            lifetime,
-            self.freshness.lock_timeout.unwrap_or(crate::clock::FOREVER),
-        ))
+        let space = Space::open(&engine, "", self.serializer.id());
+        Ok(Cache::new(&space, self.serializer, self.freshness, self.bulkhead))
     }
 
     /// The options so far.
     pub fn options(&self) -> &Options {
         &self.options
     }
+}
+
+fn millis_of(time: impl Into<Option<Duration>>) -> Option<u64> {
+    time.into().map(millis)
 }
 
 /// The real parts that these options ask for.

@@ -1,23 +1,35 @@
 //! The public handle for Rust: typed values over an engine's namespace.
 
+mod ahead;
+mod bulkhead;
+mod caller;
+mod context;
+mod freshness;
+mod held;
+mod load;
 mod lock;
+mod recursion;
+mod spawned;
 
+pub use context::LoadContext;
+pub use freshness::{LoadOptions, WriteOptions};
+pub use load::LoadError;
 pub use lock::{Lock, LockOptions};
 
 use crate::builder::CacheBuilder;
-use crate::clock::millis;
 use crate::codec::serializer::Serializer;
-use crate::engine::{Engine, FillOutcome, Found, LeaseId, Lookup, Progress, Space, TagOptions, Write};
+use crate::engine::{Engine, Found, Progress, Space, TagOptions, Write};
 use crate::entry::Lifetime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key;
+use crate::options::{BulkheadOptions, Freshness};
+use ahead::Claims;
+use bulkhead::Bulkhead;
+use freshness::{lives_of, memory_ttl_of};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::oneshot;
-use tracing::Instrument;
 
 /// A cache of one namespace. Cloning is cheap and shares everything.
 ///
@@ -37,30 +49,10 @@ use tracing::Instrument;
 pub struct Cache {
     space: Space,
     serializer: Serializer,
-    lifetime: Lifetime,
-    lock_timeout: u64,
-}
-
-/// How one value is stored; what is `None` is the cache's default.
-#[derive(Debug, Clone, Default)]
-pub struct WriteOptions<'a> {
-    /// Time it is fresh.
-    pub ttl: Option<Duration>,
-    /// Time after that in which it may still be served.
-    pub grace: Option<Duration>,
-    /// Labels by which it can be dropped.
-    pub tags: &'a [&'a str],
-}
-
-/// Why there is no value.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError<E> {
-    /// What the loader said.
-    #[error("the loader failed: {0}")]
-    Loader(#[source] E),
-    /// The value could not be encoded or decoded, or the key cannot be.
-    #[error(transparent)]
-    Cache(#[from] Error),
+    freshness: Arc<Freshness>,
+    bulkhead: Option<Arc<Bulkhead>>,
+    /// The reloads ahead of time that were begun, by this handle and by all that came from the same builder.
+    claims: Arc<Claims>,
 }
 
 impl Cache {
@@ -69,12 +61,18 @@ impl Cache {
         CacheBuilder::default()
     }
 
-    pub(crate) fn new(space: Space, serializer: Serializer, lifetime: Lifetime, lock_timeout: u64) -> Self {
+    pub(crate) fn new(
+        space: &Space,
+        serializer: Serializer,
+        freshness: Freshness,
+        bulkhead: Option<BulkheadOptions>,
+    ) -> Self {
         Self {
-            space,
+            space: space.with_memory_ttl(memory_ttl_of(&freshness)),
             serializer,
-            lifetime,
-            lock_timeout,
+            freshness: Arc::new(freshness),
+            bulkhead: bulkhead.map(|limits| Arc::new(Bulkhead::new(limits))),
+            claims: Arc::default(),
         }
     }
 
@@ -96,8 +94,9 @@ impl Cache {
             "" => key::escape_level(name),
             below => format!("{below}/{}", key::escape_level(name)),
         };
+        let space = Space::open(self.space.engine(), &path, self.space.serializer());
         Self {
-            space: Space::open(self.space.engine(), &path, self.space.serializer()),
+            space: space.with_memory_ttl(memory_ttl_of(&self.freshness)),
             ..self.clone()
         }
     }
@@ -140,17 +139,24 @@ impl Cache {
         self.set_with(key, value, &WriteOptions::default()).await
     }
 
-    /// Stores a value in every tier, for as long and under the tags that the options say.
+    /// Stores a value in every tier, for as long and under the tags that the options say. Errors:
+    /// [`ErrorKind::Argument`] for an option that cannot be right.
     pub async fn set_with<T: Serialize + ?Sized>(
         &self,
         key: &str,
         value: &T,
         options: &WriteOptions<'_>,
     ) -> Result<()> {
+        let freshness = options.over(&self.freshness)?;
         let payload = self.serializer.encode(value)?;
-        self.write(|done| self.space.set(key, self.write_of(&payload, options), done))
-            .await
-            .map(drop)
+        let lives = lives_of(&freshness, None, self.space.engine().random());
+        let write = self.write_of(&payload, lives.in_remote, options.tags);
+        self.write(|done| match lives.in_memory {
+            None => self.space.set(key, write, done),
+            memory_ttl => self.space.with_memory_ttl(memory_ttl).set(key, write, done),
+        })
+        .await
+        .map(drop)
     }
 
     /// Stores many values in one round trip.
@@ -224,74 +230,6 @@ impl Cache {
             .map(drop)
     }
 
-    /// The value, loaded and stored on a miss. Callers of one key share one load; when it fails the next one tries.
-    pub async fn get_or_load<T, E, F, Fut>(&self, key: &str, loader: F) -> Result<T, LoadError<E>>
-    where
-        T: Serialize + DeserializeOwned,
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-    {
-        self.get_or_load_with(key, &WriteOptions::default(), loader).await
-    }
-
-    /// [`Cache::get_or_load`], stored for as long and under the tags that the options say.
-    pub async fn get_or_load_with<T, E, F, Fut>(
-        &self,
-        key: &str,
-        options: &WriteOptions<'_>,
-        loader: F,
-    ) -> Result<T, LoadError<E>>
-    where
-        T: Serialize + DeserializeOwned,
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-    {
-        self.space.check_key(key)?;
-        if let Some(value) = self.peek(key) {
-            return Ok(value);
-        }
-        let loading = Loading::enter(&self.space, key)?;
-        let (sender, answer) = oneshot::channel();
-        let space = self.space.clone();
-        // A caller who has gone never takes his answer out: dropping it hands its lease to the next.
-        let done = move |lookup| drop(sender.send(Answer::new(space, lookup)));
-        self.space.lookup_within(key, self.lock_timeout, Box::new(done));
-        let loader = || LOADING.scope(Arc::new(loading), loader());
-        match answer.await.map_err(|_| closed())? {
-            Answer::Value(found) => match self.serializer.decode(&found.entry.payload) {
-                Ok(value) => Ok(value),
-                // Stored as another type under the same key: the caller gets his own, and the cache keeps what it has.
-                Err(_) => loader().await.map_err(LoadError::Loader),
-            },
-            Answer::Load(held, stale) => match (self.load(held, options, loader).await, stale) {
-                (Err(LoadError::Loader(error)), Some(stale)) => self
-                    .serializer
-                    .decode(&stale.entry.payload)
-                    .map_err(|_| LoadError::Loader(error)),
-                (loaded, _) => loaded,
-            },
-            // Only a refresh is answered so.
-            Answer::Nothing => Err(closed().into()),
-        }
-    }
-
-    async fn load<T, E, F, Fut>(&self, mut held: Held, options: &WriteOptions<'_>, loader: F) -> Result<T, LoadError<E>>
-    where
-        T: Serialize + DeserializeOwned,
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-    {
-        held.begun = true;
-        // The namespace, not the key: keys may name people.
-        let span = tracing::debug_span!("turbocache.load", namespace = self.space.full_path());
-        let value = loader().instrument(span).await.map_err(LoadError::Loader)?;
-        let payload = self.serializer.encode(&value)?;
-        drop(value);
-        held.fill(self.write_of(&payload, options)).await?;
-        // The decoded form of what was stored: the first call gives what every later one gives (law 7).
-        Ok(self.serializer.decode(&payload)?)
-    }
-
     /// Waits until every write made so far has reached the remote tier, and ends the engine's own tasks.
     pub async fn close(&self) {
         self.space.engine().end_locks();
@@ -316,104 +254,13 @@ impl Cache {
         }
     }
 
-    fn write_of<'a>(&self, payload: &'a [u8], options: &WriteOptions<'a>) -> Write<'a> {
-        let ttl = options.ttl.map_or(self.lifetime.ttl, millis);
-        let grace = options.grace.map_or(self.lifetime.grace, millis);
+    fn write_of<'a>(&self, payload: &'a [u8], lifetime: Lifetime, tags: &'a [&'a str]) -> Write<'a> {
         Write {
             payload,
             serializer: self.serializer.id(),
-            lifetime: Lifetime { ttl, grace },
-            tags: options.tags,
+            lifetime,
+            tags,
         }
-    }
-}
-
-/// The answer of a lookup on its way to a caller who may have gone.
-enum Answer {
-    Value(Found),
-    Load(Held, Option<Found>),
-    Nothing,
-}
-
-impl Answer {
-    fn new(space: Space, lookup: Lookup) -> Self {
-        match lookup {
-            Lookup::Hit(found) | Lookup::Stale(found, None) => Self::Value(found),
-            Lookup::Stale(found, Some((lease, _))) => Self::Load(Held::new(space, lease), Some(found)),
-            Lookup::Load(lease, _) => Self::Load(Held::new(space, lease), None),
-            Lookup::Nothing => Self::Nothing,
-        }
-    }
-}
-
-/// A lease in Rust hands: whatever happens to the caller or his loader, it is answered.
-struct Held {
-    space: Space,
-    lease: Option<LeaseId>,
-    /// The loader was called: without a value it has failed.
-    begun: bool,
-}
-
-impl Held {
-    fn new(space: Space, lease: LeaseId) -> Self {
-        Self {
-            space,
-            lease: Some(lease),
-            begun: false,
-        }
-    }
-
-    async fn fill(mut self, write: Write<'_>) -> Result<FillOutcome> {
-        let Some(lease) = self.lease.take() else {
-            return Err(closed());
-        };
-        let (sender, answer) = oneshot::channel();
-        self.space
-            .fill(lease, write, Box::new(move |outcome| drop(sender.send(outcome))));
-        answer.await.map_err(|_| closed())?
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            self.space.release(lease, self.begun);
-        }
-    }
-}
-
-tokio::task_local! {
-    /// What the loader that runs in this task loads.
-    static LOADING: Arc<Loading>;
-}
-
-/// A key being loaded, and the loads inside whose loaders that happens.
-struct Loading {
-    engine: usize,
-    path: Box<str>,
-    key: Box<str>,
-    outer: Option<Arc<Loading>>,
-}
-
-impl Loading {
-    /// Refuses a key whose own loader asks for it: it would wait for itself (law 6).
-    fn enter(space: &Space, key: &str) -> Result<Self> {
-        let outer = LOADING.try_with(Arc::clone).ok();
-        let loading = Self {
-            engine: Arc::as_ptr(space.engine()).addr(),
-            path: space.full_path().into(),
-            key: key.into(),
-            outer,
-        };
-        let mut above = loading.outer.as_deref();
-        while let Some(load) = above {
-            if load.engine == loading.engine && load.path == loading.path && load.key == loading.key {
-                let message = "the loader asks for the key that it loads: it would wait for itself";
-                return Err(Error::new(ErrorKind::Argument, message).with("key", key));
-            }
-            above = load.outer.as_deref();
-        }
-        Ok(loading)
     }
 }
 

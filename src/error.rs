@@ -28,6 +28,10 @@ pub enum ErrorKind {
     LockTimeout,
     /// Two handles want different options for one namespace.
     Clash,
+    /// A loader needed longer than its caller waits, or than any may.
+    LoaderTimeout,
+    /// So many loaders run, and so many wait, that one more is turned away.
+    Overloaded,
 }
 
 /// An error with its kind, what it was about, and its cause. Cheap to clone: waiters of one load share it.
@@ -84,7 +88,10 @@ impl Error {
 
     /// Whether the same call may succeed later without a change by the caller.
     pub fn is_retryable(&self) -> bool {
-        self.kind == ErrorKind::Remote
+        matches!(
+            self.kind,
+            ErrorKind::Remote | ErrorKind::LoaderTimeout | ErrorKind::Overloaded
+        )
     }
 }
 

@@ -34,7 +34,7 @@ mod sync;
 mod transport;
 
 pub use builder::{CacheBuilder, guarded, parts};
-pub use cache::{Cache, LoadError, Lock, LockOptions, WriteOptions};
+pub use cache::{Cache, LoadContext, LoadError, LoadOptions, Lock, LockOptions, WriteOptions};
 pub use codec::serializer::Serializer;
 pub use engine::TagOptions;
 pub use error::{Error, ErrorKind, Result};

@@ -209,6 +209,15 @@ impl Default for Freshness {
     }
 }
 
+/// How many loaders of one cache run at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BulkheadOptions {
+    /// Loaders that run.
+    pub max_concurrent: usize,
+    /// Loads that wait for their turn.
+    pub max_queued: usize,
+}
+
 /// Deletion by pattern.
 pub(crate) mod pattern {
     /// Keys of one step.
@@ -309,6 +318,43 @@ impl RedisOptions {
             return Some(("redis.sentinel.password", got, "the password of that user"));
         }
         None
+    }
+}
+
+impl Freshness {
+    /// Refuses what the types cannot say, as an error of this kind.
+    pub(crate) fn check(&self, kind: ErrorKind) -> Result<()> {
+        let refuse = |option: &'static str, got: String, expected: &str| {
+            let message = format!("{option} is {got}: expected {expected}");
+            Err(Error::new(kind, message).with("option", option))
+        };
+        for (option, time) in [
+            ("ttl", self.ttl),
+            ("l1_ttl", self.l1_ttl),
+            ("l2_ttl", self.l2_ttl),
+            ("max_ttl", self.max_ttl),
+            ("loader_deadline", self.loader_deadline),
+        ] {
+            if time == Some(0) {
+                return refuse(option, "0".into(), "1 ms or more");
+            }
+        }
+        if let Some(part) = self.eager_refresh
+            && !(part > 0.0 && part <= 1.0)
+        {
+            let expected = "a fraction of the ttl above 0, e.g. 0.8, or 1 for never";
+            return refuse("eager_refresh", part.to_string(), expected);
+        }
+        if let Some(beta) = self.early_refresh
+            && !(0.0..=100.0).contains(&beta)
+        {
+            return refuse(
+                "early_refresh",
+                beta.to_string(),
+                "a number up to 100, e.g. 1, or 0 for never",
+            );
+        }
+        Ok(())
     }
 }
 

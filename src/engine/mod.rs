@@ -227,6 +227,25 @@ impl Engine {
         &*self.clock
     }
 
+    /// Its randomness.
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.random
+    }
+
+    /// Where its tasks run.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Resolves when it is closed.
+    pub(crate) fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut ending = self.ending.subscribe();
+        async move {
+            // An error: the engine is gone.
+            let _ = ending.wait_for(|ending| *ending).await;
+        }
+    }
+
     /// Whether the remote tier answers.
     pub fn remote_state(&self) -> RemoteState {
         self.outbox.state()

@@ -39,6 +39,8 @@ pub struct Counters {
     pub loads_failed: Counter,
     /// Loaded values that were not stored because something was invalidated meanwhile.
     pub loads_refused: Counter,
+    /// Loads that a full bulkhead of a Rust host left out or turned away.
+    pub loads_shed: Counter,
     /// Invalidations told to others.
     pub events_sent: Counter,
     /// Invalidations heard from others, or read in the log.

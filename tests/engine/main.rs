@@ -5,14 +5,17 @@
 
 mod rig;
 
+mod bulkhead;
 mod bus;
 mod contract;
 mod delete_pattern;
 mod examples;
 mod failing;
 mod failover;
+mod freshness;
 mod invalidation;
 mod leases;
+mod loader_context;
 mod locks;
 mod memory_only;
 mod memory_tier;
@@ -30,5 +33,6 @@ mod redis_tracking;
 mod redis_warnings;
 mod renewal;
 mod retries;
+mod spawned_loads;
 mod tag_options;
 mod times;

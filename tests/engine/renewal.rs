@@ -16,6 +16,7 @@ fn kept() -> WriteOptions<'static> {
         ttl: Some(Duration::from_millis(LIFE.ttl)),
         grace: Some(Duration::from_millis(LIFE.grace)),
         tags: &["t"],
+        ..WriteOptions::default()
     }
 }
 
