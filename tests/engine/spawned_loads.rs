@@ -102,6 +102,20 @@ async fn a_loader_within_the_soft_timeout_is_waited_for() {
     assert_eq!(loaded.unwrap(), 7);
 }
 
+#[tokio::test]
+async fn a_loader_for_which_nobody_has_time_knows_it_from_its_beginning() {
+    let world = World::new();
+    let cache = world.alone(Cache::builder().soft_timeout(Duration::ZERO));
+    store_old(&world, &cache).await;
+    let (tell, told) = oneshot::channel();
+    let loader = |context: LoadContext<u8>| async move {
+        let _ = tell.send(context.is_background());
+        Ok::<_, &str>(7)
+    };
+    let loaded = soon(cache.get_or_spawn("k", &LoadOptions::default(), loader)).await;
+    assert_eq!((loaded.unwrap(), soon(told).await), (1, Ok(true)));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_an_old_value_the_hard_timeout_is_an_error_and_the_loader_goes_on() {
     let world = World::new();
