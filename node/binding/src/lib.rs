@@ -20,3 +20,8 @@ mod shared_memory;
 mod stats;
 mod sync;
 mod words;
+
+/// Requests are made on the event loop's thread and end on another, answers the other way round: an allocator for which
+/// freeing memory of another thread is no special case.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
