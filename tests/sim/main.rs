@@ -46,6 +46,19 @@ fn histories_in_which_a_replica_takes_over_keep_the_laws() {
 }
 
 #[test]
+fn a_store_of_several_servers_that_passes_for_one_breaks_law_3_when_a_replica_takes_over() {
+    let faults = Faults {
+        passes_for_one: true,
+        ..Faults::default()
+    };
+    let broken = (0..2_000).map(Plan::with_failovers).any(|plan| {
+        let violations = run(&plan, &faults, false).violations;
+        violations.iter().any(|violation| violation.law == "law 3")
+    });
+    assert!(broken, "law 3 was not broken");
+}
+
+#[test]
 fn a_store_without_a_mark_breaks_law_4_when_its_log_refuses() {
     let faults = lying(|model, request| match request {
         RemoteRequest::ReadLog { .. } => match model.apply(request) {

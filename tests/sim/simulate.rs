@@ -73,8 +73,8 @@ fn show(plan: &Plan, whole: bool) -> ExitCode {
     };
     let violations = outcome.violations;
     println!(
-        "{} nodes, {} keys, ttl {}, grace {}, delay {}",
-        plan.nodes, plan.keys, plan.ttl, plan.grace, plan.delay
+        "{} nodes, {} keys, ttl {}, grace {}, delay {}, scattered {}",
+        plan.nodes, plan.keys, plan.ttl, plan.grace, plan.delay, plan.scattered
     );
     outcome.log.iter().for_each(|line| println!("{line}"));
     violations.iter().for_each(|violation| println!("BROKEN {violation}"));

@@ -11,4 +11,6 @@ pub struct Faults {
     pub memory_sticks: bool,
     /// Messages are lost: only the log tells.
     pub bus_is_deaf: bool,
+    /// Nobody is told that the store is several servers, and that its log does not show what the others have lost.
+    pub passes_for_one: bool,
 }

@@ -261,6 +261,12 @@ impl RemoteTier for Link {
         self.before.load(Ordering::SeqCst)
     }
 
+    fn is_scattered(&self) -> bool {
+        self.world
+            .upgrade()
+            .is_some_and(|world| world.server.model.is_scattered())
+    }
+
     fn state(&self) -> RemoteState {
         RemoteState::Up
     }

@@ -526,6 +526,10 @@ impl turbocache::tier::RemoteTier for Shared {
         self.0.successions()
     }
 
+    fn is_scattered(&self) -> bool {
+        self.0.is_scattered()
+    }
+
     fn state(&self) -> turbocache::tier::RemoteState {
         self.0.state()
     }

@@ -125,6 +125,8 @@ pub struct Plan {
     pub splits: u64,
     pub ttl: u64,
     pub grace: u64,
+    /// The store is several servers. The one with the state and the log never fails; when a replica takes over, it is another's.
+    pub scattered: bool,
     pub steps: Vec<Step>,
 }
 
@@ -181,6 +183,7 @@ impl Plan {
             splits: dice.pick(&[0, 0, 30, 100]),
             ttl: dice.pick(&[50, 1_000, 60_000, 60_000, 60_000]),
             grace: dice.pick(&[0, 0, 0, 60_000]),
+            scattered: false,
             steps,
         }
     }
@@ -204,6 +207,7 @@ impl Plan {
         let dice = Dice::new(!seed);
         let excluded = |step: &Step| matches!(step.act, Act::Fault(Fault::LogRefused { .. }));
         plan.steps.retain(|step| !excluded(step));
+        plan.scattered = dice.chance(30);
         for _ in 0..dice.between(1, 3) {
             let at = dice.below(plan.steps.len() as u64) as usize;
             let lag = dice.pick(&[0, 5, 50, 500]);

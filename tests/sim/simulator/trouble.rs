@@ -94,7 +94,11 @@ pub fn befall(world: &Arc<World>, fault: Fault) {
             let since = world.check(|checker| checker.point());
             all_troubled(world, lag);
             world.schedule.after(lag, move |world: &Arc<World>| {
-                world.server.model.put_back(replica);
+                if world.plan.scattered {
+                    world.server.model.put_back_values(replica);
+                } else {
+                    world.server.model.put_back(replica);
+                }
                 for node in &world.nodes {
                     node.with_link(|link| link.succeed());
                     if let Some(wire) = node.wire() {

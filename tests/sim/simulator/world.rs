@@ -112,6 +112,9 @@ impl World {
         let publish = Arc::clone(&published);
         let clock = Arc::new(NodeClock::new(dice.below(1 << 40)));
         let model = Model::publishing(clock, move |message| publish.lock().push(message));
+        if plan.scattered && !faults.passes_for_one {
+            model.scatter();
+        }
         let world = Arc::new(World {
             schedule: Schedule::new(dice.next()),
             server: Server {
