@@ -3,8 +3,10 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { CacheStats } from 'turbocache-js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { HttpClient, type HttpAnswer } from '../../examples/cities/demo/http-client';
+import type { Place } from '../../examples/cities/service/places/place';
 import { startRedis, type RedisServer } from '../rig/redis';
 import { until } from '../rig/until';
 
@@ -47,8 +49,34 @@ export function citiesService(): void {
     }
   });
 
+  it('drops the lists of one prefix by a pattern, however long they are, and no others', async () => {
+    const lists = ['ber&count=3', 'ber&count=5', 'berl&count=3'].map((query) => `/places/search?prefix=${query}`);
+    for (const list of lists) await a.get(list);
+    expect((await a.client.send('DELETE', '/places/search?prefix=BER')).status).toBe(204);
+    const statements: number[] = [];
+    for (const list of lists) statements.push((await a.get(list)).statements);
+    expect(statements).toEqual([1, 1, 0]);
+  });
+
+  it('keeps one entry for all places of a region, whatever else is known of them, until one of them changes', async () => {
+    const [place] = (await a.get('/places/search?prefix=munich&count=1')).body as Place[];
+    const near = (await a.get(`/places/nearest?latitude=${place!.latitude}&longitude=${place!.longitude}`))
+      .body as Place[];
+    const neighbour = near.find(({ id, region }) => id !== place!.id && region === place!.region);
+    for (const { id } of [place!, neighbour!]) await a.get(`/places/${id}`);
+
+    const first = await a.get(`/places/${place!.id}/region`);
+    expect(first).toMatchObject({ statements: 1, body: { country: 'DE', region: place!.region } });
+    expect(await a.get(`/places/${neighbour!.id}/region`)).toMatchObject({ statements: 0, body: first.body });
+    expect((await a.get('/places/1/region')).status).toBe(404);
+
+    await a.client.patch(`/places/${neighbour!.id}`, { population: neighbour!.population + 7 });
+    const { population } = (await a.get(`/places/${place!.id}/region`)).body as Place;
+    expect(population - first.body.population).toBe(7);
+  });
+
   it('drops by an event what others have computed from a place, in both processes', async () => {
-    const [place] = (await a.get('/places/search?prefix=paris&count=1')).body as { id: number; population: number }[];
+    const [place] = (await a.get('/places/search?prefix=paris&count=1')).body as Place[];
     const figure = async (): Promise<number> => (await b.get('/countries/FR')).body.population;
     const page = async (): Promise<Answer> => b.get('/atlas/FR', { 'accept-language': 'en' });
     const [before] = [await figure(), await page()];
@@ -79,6 +107,21 @@ export function citiesService(): void {
     const other = await a.get('/atlas/NO', { 'accept-language': 'fr' });
     // The page is new, the figures in it are not.
     expect([other.headers['x-cache'], other.body.name, other.statements]).toEqual(['MISS', 'Norvège', 0]);
+  });
+
+  it('knows the name of a country, a method that cannot wait, when only its figures are new', async () => {
+    const page = (): Promise<Answer> => a.get('/atlas/SE', { 'accept-language': 'de' });
+    const held = async (): Promise<number> => {
+      const { hot, memory } = (await a.get('/cache')).body as CacheStats;
+      return hot.hits + memory.hits;
+    };
+    const [place] = (await a.get('/places/search?prefix=stockholm&count=1')).body as Place[];
+    expect((await page()).body.name).toBe('Schweden');
+    await a.client.patch(`/places/${place!.id}`, { population: place!.population + 1 });
+    const before = await held();
+    const again = await page();
+    expect([again.headers['x-cache'], again.statements, again.body.name]).toEqual(['MISS', 1, 'Schweden']);
+    expect((await held()) - before).toBe(1);
   });
 
   it('keeps tenants apart, and drops their lists with the commit only', async () => {

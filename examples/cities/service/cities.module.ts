@@ -20,6 +20,8 @@ import { HealthController } from './health.controller';
 import { Imports } from './imports';
 import { PlacesController } from './places/places.controller';
 import { PlacesService } from './places/places.service';
+import { RegionsController } from './regions/regions.controller';
+import { RegionsService } from './regions/regions.service';
 import { localeOf, tenantOf } from './request-values';
 import type { Settings } from './settings';
 
@@ -48,8 +50,22 @@ export class CitiesModule {
         TerminusModule,
         FavouritesModule,
       ],
-      controllers: [PlacesController, CountriesController, AtlasController, CacheController, HealthController],
-      providers: [PlacesService, CountriesService, AtlasService, PlacesResolver, TurboCacheHealthIndicator],
+      controllers: [
+        PlacesController,
+        RegionsController,
+        CountriesController,
+        AtlasController,
+        CacheController,
+        HealthController,
+      ],
+      providers: [
+        PlacesService,
+        RegionsService,
+        CountriesService,
+        AtlasService,
+        PlacesResolver,
+        TurboCacheHealthIndicator,
+      ],
     };
   }
 }

@@ -19,13 +19,21 @@ export class AtlasService {
     const statistics = await this.countries.statistics(code);
     if (statistics === null) return null;
     const language = TurboCacheContext.get<string>('locale') ?? 'en';
-    const name = new Intl.DisplayNames(language, { type: 'region' }).of(code) ?? code;
     const number = (value: number): string => value.toLocaleString(language);
     const [largest] = statistics.largest;
     return {
       language,
-      name,
+      name: this.nameOf(code, language),
       text: `${number(statistics.population)} · ${number(statistics.places)} · ${largest?.name}`,
     };
+  }
+
+  /**
+   * Slow to make, and the same when the figures have changed. The method has its result at once, and so have its callers: it is kept in
+   * the memory of this process alone.
+   */
+  @TurboCache({ key: 'name:#{code}:#{language}', returns: 'value' })
+  private nameOf(code: string, language: string): string {
+    return new Intl.DisplayNames(language, { type: 'region' }).of(code) ?? code;
   }
 }

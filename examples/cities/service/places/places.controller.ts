@@ -1,11 +1,10 @@
-import { Body, Controller, Get, NotFoundException, Param, Patch, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, NotFoundException, Param, Patch, Query } from '@nestjs/common';
 import { BoundedNumberPipe } from '../bounded-number.pipe';
 import { boundedText } from '../bounded-text';
 import type { NearbyPlace, Place, PlaceChanges } from './place';
 import { PlaceChangesPipe } from './place-changes.pipe';
+import { PLACE_ID } from './place-id.pipe';
 import { PlacesService } from './places.service';
-
-const PLACE_ID = new BoundedNumberPipe({ min: 1, max: 2_147_483_647, whole: true });
 
 @Controller('places')
 export class PlacesController {
@@ -26,6 +25,13 @@ export class PlacesController {
     @Query('count', new BoundedNumberPipe({ min: 1, max: 100, whole: true, absent: 20 })) count: number,
   ): Promise<Place[]> {
     return this.places.search(boundedText('prefix', prefix, 100).toLowerCase(), count);
+  }
+
+  /** For operators: names were changed past this service. */
+  @Delete('search')
+  @HttpCode(204)
+  forgetSearches(@Query('prefix') prefix: unknown): Promise<void> {
+    return this.places.forgetSearches(boundedText('prefix', prefix, 100).toLowerCase());
   }
 
   @Get(':id')

@@ -63,6 +63,12 @@ export class PlacesService {
     );
   }
 
+  /** All lists of a prefix, however long they are. Nobody does this often: a pattern walks over all keys, where tags do not. */
+  @TurboCacheEvict({ pattern: 'search:#{0}:*' })
+  async forgetSearches(_prefix: string): Promise<void> {
+    // The decorator does it.
+  }
+
   /**
    * The place is cached as it is now; what this class has computed from it is dropped. Others hear of it and drop theirs, before
    * the caller has his answer.
