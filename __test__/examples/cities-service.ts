@@ -144,12 +144,34 @@ export function citiesService(): void {
     expect((await list('other')).statements).toBe(0);
   });
 
+  it('keeps a whole answer for each tenant, in spite of credentials, until a transaction of favourites is committed', async () => {
+    const [place, next] = (await a.get('/places/search?prefix=san&count=2')).body as Place[];
+    const add = (ids: number[]): Promise<Answer> => a.post('/favourites', { 'x-tenant': 'whole' }, { places: ids });
+    const countries = (tenant: string, from = a): Promise<Answer> =>
+      from.get('/favourites/countries', { 'x-tenant': tenant, authorization: 'Bearer of-somebody' });
+    const seen = ({ headers, body }: Answer): unknown[] => [headers['x-cache'], body];
+
+    await add([place!.id]);
+    const first = await countries('whole');
+    expect(seen(first)).toEqual(['MISS', [{ country: place!.country, places: 1 }]]);
+    expect(first.headers['cache-control']).toContain('private');
+    expect(seen(await countries('whole', b))).toEqual(['HIT', first.body]);
+    expect(seen(await countries('nobody'))).toEqual(['MISS', []]);
+
+    expect((await add([next!.id, 1])).status).toBe(400);
+    expect(seen(await countries('whole'))).toEqual(['HIT', first.body]);
+    expect((await add([next!.id])).status).toBe(201);
+    const now = await countries('whole');
+    expect(now.headers['x-cache']).toBe('MISS');
+    expect((now.body as { places: number }[]).reduce((sum, { places }) => sum + places, 0)).toBe(2);
+  });
+
   it('counts the room for favourites once a request, though guard and handler ask', async () => {
     const [place] = (await a.get('/places/search?prefix=par&count=1')).body;
-    // One for the room; begin, insert and commit.
+    // One for the room; begin, insert, the row of the journal, and commit.
     expect(await a.post('/favourites', { 'x-tenant': 'counted' }, { places: [place.id] })).toMatchObject({
       status: 201,
-      statements: 4,
+      statements: 5,
     });
   });
 

@@ -2,7 +2,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { cube } from '@electric-sql/pglite/contrib/cube';
 import { earthdistance } from '@electric-sql/pglite/contrib/earthdistance';
 
-/** An empty PostgreSQL in the memory of this process, with the tables of places and of favourites. */
+/** An empty PostgreSQL in the memory of this process, with the tables of places, of favourites, and of the cache's journal. */
 export async function openDatabase(): Promise<PGlite> {
   const database = await PGlite.create({ extensions: { cube, earthdistance } });
   await database.exec(`
@@ -22,6 +22,12 @@ export async function openDatabase(): Promise<PGlite> {
       tenant text not null,
       place  integer not null,
       primary key (tenant, place)
+    );
+    create table turbocache_evictions (
+      id         text primary key,
+      owner      text not null,
+      evictions  text not null,
+      created_at timestamptz not null default clock_timestamp()
     );`);
   return database;
 }

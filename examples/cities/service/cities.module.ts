@@ -13,7 +13,7 @@ import { AtlasService } from './atlas/atlas.service';
 import { CacheController } from './cache.controller';
 import { CountriesController } from './countries/countries.controller';
 import { CountriesService } from './countries/countries.service';
-import { Database } from './database';
+import { Database, JOURNAL } from './database';
 import { FavouritesModule } from './favourites/favourites.module';
 import { PlacesResolver } from './graphql/places.resolver';
 import { HealthController } from './health.controller';
@@ -79,9 +79,10 @@ class SourcesModule {
       module: SourcesModule,
       providers: [
         { provide: Database, useFactory: () => Database.connect(databasePort) },
+        { provide: JOURNAL, useFactory: () => Database.connect(databasePort) },
         { provide: Imports, useFactory: () => new Imports(redisUrl) },
       ],
-      exports: [Database, Imports],
+      exports: [Database, JOURNAL, Imports],
     };
   }
 }

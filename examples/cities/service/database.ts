@@ -22,6 +22,9 @@ export interface TransactionWatch {
   rolledBack(transaction: Statements): void;
 }
 
+/** Token of a second connection, see `favourites/database-transactions.ts`. */
+export const JOURNAL = Symbol('journal');
+
 /** The service's connection to the database process. */
 export class Database implements Statements, OnApplicationShutdown {
   /** See `favourites/database-transactions.ts`. */

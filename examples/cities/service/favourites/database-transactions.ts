@@ -4,15 +4,17 @@ import type { Database, Statements } from '../database';
 /**
  * Tells the cache how the transactions of our own database client go. With TypeORM, MikroORM or Prisma this file is one line:
  * `typeormTransactions(dataSource)`.
+ *
+ * @param journal A connection of its own for the upkeep of the journal: no request waits behind it or pays for it.
  */
-export function databaseTransactions(database: Database): TransactionSource {
+export function databaseTransactions(database: Database, journal: Database): TransactionSource {
   const units = new WeakMap<object, UnitOfWork>();
   return {
     name: 'databaseTransactions()',
     database: {
       dialect: 'postgres',
-      execute: executeOn(database),
-      transaction: (work) => database.transaction((transaction) => work(executeOn(transaction))),
+      execute: executeOn(journal),
+      transaction: (work) => journal.transaction((transaction) => work(executeOn(transaction))),
     },
     attach(begin) {
       database.watch = {

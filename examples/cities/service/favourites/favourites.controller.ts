@@ -8,9 +8,12 @@ import {
   Injectable,
   Post,
   UseGuards,
+  UseInterceptors,
 } from '@nestjs/common';
+import { TurboCacheInterceptor, TurboCacheRoute } from 'turbocache-js/nest';
 import type { Place } from '../places/place';
-import { FavouritesService } from './favourites.service';
+import { tenantOf } from '../request-values';
+import { type CountryCount, FavouritesService } from './favourites.service';
 
 @Injectable()
 export class HasRoom implements CanActivate {
@@ -30,6 +33,14 @@ export class FavouritesController {
   @Get()
   all(): Promise<Place[]> {
     return this.favourites.all();
+  }
+
+  /** A whole response for each tenant, `private`; asked for with credentials, too, because it says who asks. */
+  @Get('countries')
+  @UseInterceptors(TurboCacheInterceptor)
+  @TurboCacheRoute({ cache: 'pages', ttl: '10m', varyBy: { tenant: tenantOf }, tags: ['favourites'] })
+  countries(): Promise<CountryCount[]> {
+    return this.favourites.countries();
   }
 
   @Post()

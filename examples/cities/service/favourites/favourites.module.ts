@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TurboCacheTransactionsModule } from 'turbocache-js/transactions';
-import { Database } from '../database';
+import { Database, JOURNAL } from '../database';
 import { databaseTransactions } from './database-transactions';
 import { FavouritesController, HasRoom } from './favourites.controller';
 import { FavouritesService } from './favourites.service';
@@ -8,8 +8,12 @@ import { FavouritesService } from './favourites.service';
 @Module({
   imports: [
     TurboCacheTransactionsModule.forRootAsync({
-      inject: [Database],
-      useFactory: (database: Database) => ({ source: databaseTransactions(database) }),
+      inject: [Database, JOURNAL],
+      // A process that dies between a commit and its evictions leaves them in the table, and another one makes them.
+      useFactory: (database: Database, journal: Database) => ({
+        source: databaseTransactions(database, journal),
+        journal: {},
+      }),
     }),
   ],
   controllers: [FavouritesController],

@@ -7,6 +7,11 @@ import type { Place } from '../places/place';
 /** How many places a tenant may keep. */
 const LIMIT = 20;
 
+export interface CountryCount {
+  country: string;
+  places: number;
+}
+
 @Injectable()
 export class FavouritesService {
   constructor(
@@ -26,11 +31,27 @@ export class FavouritesService {
     );
   }
 
-  /** All of them or none. The cached list is dropped when the transaction is committed, and stays when it is not. */
+  /** How many of them are in each country. Its answers are cached whole, see the controller. */
+  countries(): Promise<CountryCount[]> {
+    return this.database.query<CountryCount>(
+      `select country, count(*)::int as places
+         from favourites join places p on p.id = place
+        where tenant = $1
+        group by country
+        order by places desc, country`,
+      [tenant()],
+    );
+  }
+
+  /**
+   * All of them or none. The cached list is dropped when the transaction is committed, and stays when it is not; so are the
+   * answers of all tenants, of which there are few: once for the whole, by hand.
+   */
   add(places: readonly number[]): Promise<number> {
     return this.database.transaction((transaction) =>
       this.transactions.within(transaction, async () => {
         for (const place of places) await this.addOne(transaction, place);
+        await this.transactions.evictAfterCommit({ cache: 'pages', tags: ['favourites'] });
         return places.length;
       }),
     );
