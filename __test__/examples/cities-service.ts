@@ -1,5 +1,6 @@
 /** What the service of the example shows, in two processes over one real Redis. A part of `cities.test.ts`, which compiles it. */
 import { fork, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +14,7 @@ import { until } from '../rig/until';
 const compiled = fileURLToPath(new URL('../../examples/cities/dist', import.meta.url));
 
 let redis: RedisServer;
+let environment: Record<string, string>;
 const started: ChildProcess[] = [];
 let a: Asked;
 let b: Asked;
@@ -21,7 +23,7 @@ export function citiesService(): void {
   beforeAll(async () => {
     redis = await startRedis();
     const database = await start('database/main.js', { CITIES_LIMIT: '5000' });
-    const environment = { DATABASE_PORT: `${database}`, REDIS_URL: redis.url };
+    environment = { DATABASE_PORT: `${database}`, REDIS_URL: redis.url };
     a = asking(await start('service/main.js', environment));
     b = asking(await start('service/main.js', environment));
   }, 120_000);
@@ -190,6 +192,35 @@ export function citiesService(): void {
     const near = await ask(a, neighbours);
     expect(near.body.data.places[0].neighbours).toHaveLength(2);
     expect((await ask(a, neighbours)).statements).toBe(0);
+  });
+
+  it('knows a persisted query in the process that was not told of it', async () => {
+    const query = '{ places(prefix: "rome", count: 1) { name } }';
+    const persistedQuery = { version: 1, sha256Hash: createHash('sha256').update(query).digest('hex') };
+    const byHash = (): Promise<Answer> => b.post('/graphql', {}, { extensions: { persistedQuery } });
+    expect((await byHash()).body.errors[0].extensions.code).toBe('PERSISTED_QUERY_NOT_FOUND');
+    const told = await a.post('/graphql', {}, { query, extensions: { persistedQuery } });
+    // Apollo answers before it has stored it.
+    await until('B finds it', async () => (await byHash()).body.errors === undefined);
+    expect((await byHash()).body).toEqual(told.body);
+  });
+
+  it('keeps the figures of countries under their version, beside those of other deploys', async () => {
+    await a.get('/countries/FI');
+    const names = await redis.cli('KEYS', 'tc:{cities/countries*:country:FI}:v');
+    expect(names).toEqual(['tc:{cities/countries@2:country:FI}:v']);
+  });
+
+  it('hands on at its end what each hour has brought', async () => {
+    const port = await start('service/main.js', environment);
+    const ending = started.pop()!;
+    const asked = asking(port);
+    // One call of sixteen is counted.
+    for (let i = 0; i < 32; i += 1) await asked.client.get('/countries/IS');
+    asked.client.close();
+    await ended(ending);
+    const names = await redis.cli('KEYS', '*~turbocache:history:CountriesService.statistics*:v');
+    expect(names).toHaveLength(1);
   });
 
   it('is degraded without Redis, and serves', async () => {

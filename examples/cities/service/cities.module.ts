@@ -4,9 +4,11 @@ import { EventEmitterModule } from '@nestjs/event-emitter';
 import { GraphQLModule } from '@nestjs/graphql';
 import { ScheduleModule } from '@nestjs/schedule';
 import { TerminusModule } from '@nestjs/terminus';
+import type { Cache } from 'turbocache-js';
 import { TurboCacheEventsModule } from 'turbocache-js/events';
+import { TurboCacheKeyValueCache } from 'turbocache-js/graphql';
 import { TurboCacheHealthIndicator } from 'turbocache-js/health';
-import { TurboCacheContextModule, TurboCacheModule } from 'turbocache-js/nest';
+import { getCacheToken, TurboCacheContextModule, TurboCacheModule } from 'turbocache-js/nest';
 import { TurboCacheWarmingModule } from 'turbocache-js/warming';
 import { AtlasController } from './atlas/atlas.controller';
 import { AtlasService } from './atlas/atlas.service';
@@ -40,13 +42,24 @@ export class CitiesModule {
         // One manager for data, one with limits of its own for pages, and a cache of the first one with a ttl of its own.
         TurboCacheModule.forRoot({ namespace: 'cities', ...redis }),
         TurboCacheModule.forRoot({ name: 'pages', namespace: 'cities-pages', memory: { maxBytes: '16mb' }, ...redis }),
-        TurboCacheModule.forFeature([{ name: 'countries', ttl: '10m' }]),
+        // Since version 2 the figures of a country have a median: a deploy that does not know of it keeps its own while both run.
+        TurboCacheModule.forFeature([{ name: 'countries', ttl: '10m', version: 2 }]),
 
         EventEmitterModule.forRoot(),
         TurboCacheEventsModule.forRootAsync({ inject: [Imports], useFactory: ({ options }: Imports) => options }),
         ScheduleModule.forRoot(),
         TurboCacheWarmingModule.forRoot({ concurrency: 2, onProgress: () => undefined }),
-        GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true, playground: false }),
+        GraphQLModule.forRootAsync<ApolloDriverConfig>({
+          driver: ApolloDriver,
+          imports: [TurboCacheModule.forFeature([{ name: 'apollo', ttl: '1d' }])],
+          inject: [getCacheToken('apollo')],
+          // Clients send the hash of a query that one of the processes has seen: all of them know it.
+          useFactory: (cache: Cache) => ({
+            autoSchemaFile: true,
+            playground: false,
+            cache: new TurboCacheKeyValueCache(cache),
+          }),
+        }),
         TerminusModule,
         FavouritesModule,
       ],
