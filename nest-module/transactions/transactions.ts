@@ -223,7 +223,7 @@ export class TurboCacheTransactions implements UnitOwner, OnModuleInit, OnApplic
   }
 
   #reportJournal(error: unknown): void {
-    const registered = this.registry.find();
+    const registered = this.registry.main();
     if (registered !== undefined) {
       CacheRegistry.report(registered, asJournalError(error), { operation: 'evict', method: 'journal' });
     }
