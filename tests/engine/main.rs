@@ -36,3 +36,4 @@ mod retries;
 mod spawned_loads;
 mod tag_options;
 mod times;
+mod topologies;

@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 use turbocache::Cache;
 
 /// Elections have their time limits: one at a time.
-static ELECTION: Mutex<()> = Mutex::const_new(());
+pub static ELECTION: Mutex<()> = Mutex::const_new(());
 
 fn open(trio: &SentinelTrio) -> Cache {
     Cache::builder()
