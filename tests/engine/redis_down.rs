@@ -1,10 +1,10 @@
-//! Law 9 on a real Redis: killed, frozen, emptied, never there.
+//! Law 9 on a real Redis: killed, frozen, paused, emptied, without its scripts, never there.
 
 use crate::rig::{RedisServer, Reply, TimeAwake, eventually, hearing, soon};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
-use turbocache::Cache;
 use turbocache::tier::RemoteState;
+use turbocache::{Cache, LockOptions, TagOptions, WriteOptions};
 
 /// The default deadline of a command.
 const COMMAND: Duration = Duration::from_millis(500);
@@ -171,4 +171,86 @@ async fn a_connection_that_the_server_closes_is_replaced() {
         hearing(&b).await;
         b.delete("k").await.unwrap();
     }
+}
+
+/// As before a failover by hand. It ends by itself: while all clients are paused, nobody can end it.
+#[tokio::test]
+async fn a_server_that_pauses_its_clients_costs_deadlines_and_is_used_again() {
+    for mode in ["ALL", "WRITE"] {
+        let server = RedisServer::start();
+        let (a, b) = (join(&server).await, join(&server).await);
+        a.set("deleted", &1).await.unwrap();
+        assert_eq!(b.get::<u8>("deleted").await.unwrap(), Some(1));
+        server.run(&format!("CLIENT PAUSE 3000 {mode}"));
+        let in_time = |what: &str, call: TimeAwake| {
+            assert!(call.elapsed() < 2 * COMMAND, "{mode}: {what}: {:?}", call.elapsed());
+        };
+        let call = TimeAwake::start();
+        soon(a.delete("deleted")).await.unwrap();
+        in_time("delete", call);
+        assert!(a.engine().missed_changes() > 0, "{mode}: it was paused");
+        let call = TimeAwake::start();
+        assert_eq!(soon(a.get_or_load("k", seven)).await.unwrap(), 7);
+        in_time("load", call);
+        let call = TimeAwake::start();
+        soon(a.set("k", &8)).await.unwrap();
+        in_time("set", call);
+        assert_eq!(soon(a.get::<u8>("deleted")).await.unwrap(), None, "{mode}");
+        eventually("all is made good", async || {
+            a.engine().missed_changes() == 0 && a.engine().is_settled()
+        })
+        .await;
+        eventually("B is told", async || {
+            soon(b.get::<u8>("deleted")).await.unwrap().is_none() && b.engine().is_settled()
+        })
+        .await;
+        eventually("it is used again", async || {
+            soon(a.set("after", &2)).await.unwrap();
+            soon(b.get::<u8>("after")).await.unwrap() == Some(2)
+        })
+        .await;
+        assert_eq!(join(&server).await.get::<u8>("deleted").await.unwrap(), None, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_forgets_its_scripts_is_sent_them_with_every_call() {
+    let server = RedisServer::start();
+    let (a, b) = (join(&server).await, join(&server).await);
+    let tagged = WriteOptions {
+        tags: &["t", "u"],
+        ..WriteOptions::default()
+    };
+    let all = TagOptions { all: true, soft: false };
+    for round in 0..5 {
+        let key = format!("k{round}");
+        let forget = || server.run("SCRIPT FLUSH");
+        forget();
+        let loaded = soon(a.get_or_load_with(&key, &tagged, seven)).await;
+        assert_eq!(loaded.unwrap(), 7);
+        forget();
+        let lock = soon(b.lock(&key, &LockOptions::default())).await.unwrap();
+        forget();
+        assert!(lock.release().await);
+        assert_eq!(soon(b.get::<u8>(&key)).await.unwrap(), Some(7));
+        forget();
+        b.invalidate_tags_with(&["t", "u"], all).await.unwrap();
+        eventually("A is told", async || a.peek::<u8>(&key).is_none()).await;
+        assert_eq!(soon(a.get::<u8>(&key)).await.unwrap(), None);
+        forget();
+        b.set(&key, &8).await.unwrap();
+        assert_eq!(soon(a.get::<u8>(&key)).await.unwrap(), Some(8));
+    }
+    for cache in [&a, &b] {
+        assert_eq!(cache.engine().counters().remote_errors.value(), 0);
+        assert_eq!(cache.engine().warnings(), []);
+    }
+    let Reply::Bytes(stats) = server.run("INFO commandstats") else {
+        panic!("no statistics");
+    };
+    let stats = String::from_utf8(stats).unwrap();
+    assert!(
+        stats.contains("cmdstat_eval:") && !stats.contains("cmdstat_evalsha:"),
+        "{stats}"
+    );
 }
