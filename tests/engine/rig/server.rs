@@ -1,7 +1,7 @@
 //! A redis-server of its own: free port, empty directory, killed when dropped.
 
 use super::DEADLINE;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -151,7 +151,7 @@ impl RedisServer {
 
     fn listens(&self) {
         let begin = Instant::now();
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while !self.answers() {
             assert!(
                 begin.elapsed() < DEADLINE,
                 "redis-server does not listen on {}",
@@ -159,6 +159,13 @@ impl RedisServer {
             );
             std::thread::yield_now();
         }
+    }
+
+    /// Not whoever has just looked whether the port is free.
+    fn answers(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port)).is_ok_and(|mut socket| {
+            socket.write_all(&encoded(&[b"PING"])).is_ok() && socket.read(&mut [0]).is_ok_and(|bytes| bytes > 0)
+        })
     }
 }
 
