@@ -32,7 +32,7 @@ const [root, nest11] = [manifest('.'), manifest('__test__/nest-11')];
 const from = (versions, ...names) => names.map((name) => `${name}@${versions[name] ?? root[name]}`);
 
 const SHARED = ['@types/node', 'reflect-metadata', 'rxjs', 'typescript'];
-const NEST = ['@nestjs/common', '@nestjs/core', '@nestjs/platform-express'];
+const NEST = ['@nestjs/common', '@nestjs/core', '@nestjs/platform-express', '@nestjs/platform-fastify'];
 const TSCONFIG = {
   target: 'es2023',
   lib: ['es2023', 'dom'],
@@ -66,11 +66,7 @@ const LANES = [
     type: 'commonjs',
     group: 'nest-11',
     compilerOptions: COMMONJS,
-    packages: [
-      ...from(nest11, ...NEST, ...SHARED, 'jest', '@jest/globals', 'ts-jest'),
-      // Not among the packages of the Nest 11 tests.
-      '@nestjs/platform-fastify@11.2.8',
-    ],
+    packages: from(nest11, ...NEST, ...SHARED, 'jest', '@jest/globals', 'ts-jest'),
     underTest: `export * from './app';\n`,
     config: {
       'vitest-on-jest.cjs': `module.exports = require('@jest/globals');\n`,
@@ -89,7 +85,7 @@ const LANES = [
 function vitestOn12() {
   return {
     group: 'nest-12',
-    packages: from(root, ...NEST, '@nestjs/platform-fastify', ...SHARED, 'vitest', 'vite'),
+    packages: from(root, ...NEST, ...SHARED, 'vitest', 'vite'),
     config: { 'vitest.config.mjs': VITEST },
     run: ['vitest/vitest.mjs', 'run', '--reporter=json', '--outputFile=report.json'],
   };

@@ -1,10 +1,10 @@
 /**
- * The tests of `__test__/nest`, once more: Nest 11, CommonJS, Jest. They are written for Vitest; what they use of it, Jest
- * has under the same names.
+ * The tests of `__test__/nest` and `__test__/nest-fastify`, once more: Nest 11, CommonJS, Jest. They are written for Vitest;
+ * what they use of it, Jest has under the same names.
  */
 module.exports = {
   testEnvironment: 'node',
-  roots: ['<rootDir>', '<rootDir>/../nest'],
+  roots: ['<rootDir>', '<rootDir>/../nest', '<rootDir>/../nest-fastify'],
   testMatch: ['**/*.test.ts'],
   testTimeout: 20_000,
   maxWorkers: 2,
