@@ -20,6 +20,8 @@ struct Audit {
     incarnation: u64,
     /// How often a server was replaced before it began.
     suspicions: u64,
+    /// How often the log was found torn before it began.
+    tears: u64,
     /// The first frame of the log.
     first: Option<LogId>,
     there: BTreeSet<LogId>,
@@ -38,6 +40,7 @@ impl Engine {
         let audit = Audit {
             incarnation: self.inbound.incarnation.load(Ordering::SeqCst),
             suspicions: self.witness.suspicions(),
+            tears: self.witness.tears(),
             first: None,
             there: BTreeSet::new(),
         };
@@ -51,10 +54,23 @@ impl Engine {
         if !is_readable {
             return self.abandon(before);
         }
+        self.witness.suspect();
+        self.doubt_all();
+    }
+
+    /// The log lacks what stood in it, and what was said on the bus shows that.
+    pub(super) fn find_torn(self: &Arc<Self>) {
+        self.witness.tear();
+        self.doubt_all();
+        self.drop_unheard();
+        self.audit();
+    }
+
+    fn doubt_all(&self) {
         if !self.recovery.doubts_all() {
+            let before = self.last_state.lock().0;
             self.inbound.incarnation.store(before, Ordering::SeqCst);
         }
-        self.witness.suspect();
         self.recovery.doubt_all();
     }
 
@@ -65,8 +81,8 @@ impl Engine {
             match reply {
                 Ok(RemoteReply::Log(frames, _)) => {
                     let ids = frames.iter().map(|(id, _)| *id).collect();
-                    // Some of them may not have been heard yet.
-                    frames.into_iter().for_each(|(id, frame)| engine.witness.saw(id, frame));
+                    // Some of them may not have been heard yet; what does not fit is what is looked for.
+                    let _ = engine.witness.saw_page(&frames);
                     engine.audit_page(audit, from, ids);
                 }
                 // The others of the batch were answered: it will not be known.
@@ -120,8 +136,8 @@ impl Engine {
                 }
             }
         }
-        // One more was replaced meanwhile.
-        if self.witness.suspicions() != audit.suspicions {
+        // One more was replaced meanwhile, or it was another log that was read.
+        if self.witness.suspicions() != audit.suspicions || self.witness.tears() != audit.tears {
             return self.audit_anew();
         }
         self.recovery.end_doubt();

@@ -129,8 +129,11 @@ impl Engine {
         match heard {
             Heard::Message(bytes) => match Frame::heard(&bytes) {
                 Some(Message::Frame(frame, place)) => {
-                    self.witness.told(&place, &Frame::bytes(bytes));
+                    let fits = self.witness.told(&place, &Frame::bytes(bytes));
                     self.hear_frame(frame, place);
+                    if !fits {
+                        self.find_torn();
+                    }
                 }
                 // It makes something old, and nobody here understands what.
                 Some(Message::OtherVersion) => {
@@ -367,7 +370,7 @@ impl Engine {
 
     /// `end`: as it was before the log was read.
     fn hear_log(self: &Arc<Self>, from: LogId, end: End, frames: Vec<(LogId, Bytes)>, mark: u64) {
-        let page = if self.has_lost(end, from, &frames, mark) {
+        let page = if self.has_lost(end, from, &frames, mark) || !self.witness.saw_page(&frames) {
             Page::Lost
         } else {
             let full = frames.len() >= LOG_PAGE;
@@ -383,8 +386,7 @@ impl Engine {
             self.drop_unheard();
             self.ask_voice();
         }
-        for (id, bytes) in missing {
-            self.witness.saw(id, bytes.clone());
+        for (_, bytes) in missing {
             match Frame::decode(&bytes) {
                 Some(frame) if frame.sender == self.voice.sender() => {}
                 Some(frame) => {
@@ -409,6 +411,7 @@ impl Engine {
         if end.is_above(mark) {
             self.witness.lose_sight();
         }
+        self.witness.tear();
         self.inbound.hearing.lock().begin_anew(mark);
         self.inbound.set_log(Log::Unknown);
         self.recovery.doubt_all();

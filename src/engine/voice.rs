@@ -116,10 +116,10 @@ impl Voice {
     }
 
     /// What became of a speech: the places of its frames, or `None` when perhaps nobody heard them. In the order in which
-    /// the speeches were made.
-    pub fn told(&self, speech: Speech, places: Option<&[Place]>) {
+    /// the speeches were made. Whether they fit what is remembered of the log.
+    pub fn told(&self, speech: Speech, places: Option<&[Place]>) -> bool {
         if speech.frames.is_empty() {
-            return;
+            return true;
         }
         let mut state = self.state.lock();
         let Some(places) = places.filter(|places| places.len() == speech.frames.len()) else {
@@ -129,10 +129,13 @@ impl Voice {
                 state.waiting.clear();
                 state.waiting.push_back(Change::Clear { path: "".into() });
             }
-            return;
+            return true;
         };
-        for (frame, place) in speech.frames.iter().zip(places) {
-            self.witness.told(place, frame);
+        let told = speech.frames.iter().zip(places);
+        let fits = told.map(|(frame, place)| self.witness.told(place, frame));
+        let fits = fits.fold(true, |all, fits| all & fits);
+        if !fits {
+            self.witness.tear();
         }
         let logged = places.iter().all(Place::is_logged);
         match state.stream {
@@ -148,6 +151,7 @@ impl Voice {
             }
             _ => {}
         }
+        fits
     }
 
     fn frame(&self, session: u32, stream: Stream, numbers: std::ops::Range<u64>, changes: Vec<Change>) -> Bytes {

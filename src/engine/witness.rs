@@ -1,6 +1,9 @@
 //! What was told lately, so that it can be found out whether the remote tier has lost it: a replica was promoted that had not
 //! got everything, or the server came back with what it had saved a while ago.
 //!
+//! Two things show that: the log lacks a frame when it is read, or a later frame was appended behind one that is older than what
+//! is remembered (the log is torn there). The second shows at once, and also to whoever has not read the log since.
+//!
 //! Each change is followed by its frame in the log, on the same way to the replicas. So if a frame is there, the changes
 //! that it tells of are; if it is not, they may be lost. The frames of some seconds are remembered, one's own and those
 //! that were heard: the process that made a change may be gone with the server.
@@ -17,7 +20,7 @@ use crate::tier::{LOG_LENGTH, LOG_PAGE};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::Bound::{Excluded, Included};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 
 /// How long a frame is remembered, by the clock that gave it its place, in milliseconds: longer than a replica lags behind.
 const WINDOW: u64 = 10_000;
@@ -39,7 +42,7 @@ pub struct Witness {
 
 #[derive(Default)]
 struct Seen {
-    frames: BTreeMap<LogId, Bytes>,
+    frames: BTreeMap<LogId, Told>,
     /// The last one that is not remembered any more. Everything up to here was there.
     base: Option<LogId>,
     /// What was refused last, if nothing was logged since: where the log ended, and the mark.
@@ -53,6 +56,14 @@ struct Seen {
     settled: u64,
     /// Up to here something was told lately that is not remembered: there were too many, or the log has refused it.
     forgotten: Option<LogId>,
+    /// How often the log was found torn.
+    tears: u64,
+}
+
+/// A frame, and the place before it where that is known.
+struct Told {
+    before: Option<LogId>,
+    frame: Bytes,
 }
 
 /// Where the log and the mark stood when they were seen last. Who reads them later finds them there, or something is lost.
@@ -97,28 +108,55 @@ impl Witness {
         }
     }
 
-    /// A frame was published with this behind it.
-    pub fn told(&self, place: &Place, frame: &Bytes) {
+    /// A frame was published with this behind it; whether that fits what is remembered.
+    pub fn told(&self, place: &Place, frame: &Bytes) -> bool {
         match *place {
             Place::Logged { before, id } => {
                 self.seen.lock().base.get_or_insert(before);
-                self.saw(id, frame.clone());
+                self.saw(Some(before), id, frame)
             }
             Place::Refused { end, mark, .. } => {
                 let mut seen = self.seen.lock();
                 seen.refused = seen.refused.max(Some((end, mark)));
+                true
             }
-            Place::Unknown => {}
+            Place::Unknown => true,
         }
     }
 
+    /// These follow one another in the log; whether that fits what is remembered.
+    pub fn saw_page(&self, page: &[(LogId, Bytes)]) -> bool {
+        let befores = std::iter::once(None).chain(page.iter().map(|(id, _)| Some(*id)));
+        let fit = page
+            .iter()
+            .zip(befores)
+            .map(|((id, frame), before)| self.saw(before, *id, frame));
+        fit.fold(true, |all, fits| all & fits)
+    }
+
+    /// The log was found torn by somebody who does not settle that.
+    pub fn tear(&self) {
+        self.seen.lock().tears += 1;
+    }
+
+    /// How often that has happened.
+    pub fn tears(&self) -> u64 {
+        self.seen.lock().tears
+    }
+
     /// A frame stands at this place of the log.
-    pub fn saw(&self, id: LogId, frame: Bytes) {
+    fn saw(&self, before: Option<LogId>, id: LogId, frame: &Bytes) -> bool {
         let mut seen = self.seen.lock();
         if seen.base.is_some_and(|base| id <= base) {
-            return;
+            return true;
         }
-        seen.frames.insert(id, frame);
+        let fits = seen.fits(before, id, frame);
+        let known = seen.frames.get(&id).and_then(|told| told.before);
+        let told = Told {
+            before: before.or(known),
+            frame: frame.clone(),
+        };
+        seen.frames.insert(id, told);
         // It was appended behind what was refused, so it would be lost with that.
         if seen.refused.is_some_and(|(end, _)| end < id) {
             seen.refused = None;
@@ -137,6 +175,7 @@ impl Witness {
                 seen.forgotten = seen.forgotten.max(Some(id));
             }
         }
+        fits
     }
 
     fn window(&self) -> u64 {
@@ -238,7 +277,7 @@ impl Witness {
             .filter(|(id, _)| !trimmed(id))
             .partition(|(id, _)| there.contains(id));
         let doubtful = if suspected {
-            there.values().cloned().collect()
+            there.values().map(|told| told.frame.clone()).collect()
         } else {
             Vec::new()
         };
@@ -248,13 +287,26 @@ impl Witness {
             return Loss::Unknown;
         }
         Loss::Frames {
-            gone: lost.into_iter().collect(),
+            gone: lost.into_iter().map(|(id, told)| (id, told.frame)).collect(),
             doubtful,
         }
     }
 }
 
 impl Seen {
+    /// Whether nothing that is remembered stood between this frame and the one before it, and the one behind it was appended
+    /// to a log that had it.
+    fn fits(&self, before: Option<LogId>, id: LogId, frame: &Bytes) -> bool {
+        let below = self.frames.range(..id).next_back().map(|(id, _)| *id);
+        let above = self.frames.range((Excluded(id), Unbounded)).next();
+        let same = self.frames.get(&id).is_none_or(|told| told.frame == frame);
+        let is_next = before.is_none_or(|before| below.or(self.base) <= Some(before));
+        let is_followed = above
+            .and_then(|(_, told)| told.before)
+            .is_none_or(|before| id <= before);
+        same && is_next && is_followed
+    }
+
     /// Whether something was told in the last milliseconds that is not remembered.
     fn has_forgotten(&self, window: u64) -> bool {
         let newest = self.frames.last_key_value().map_or(0, |(id, _)| id.millis);
@@ -287,8 +339,13 @@ mod tests {
         witness.begin(id(1));
         frames
             .into_iter()
-            .for_each(|millis| witness.saw(id(millis), frame(millis)));
+            .for_each(|millis| saw(&witness, id(millis), &frame(millis)));
         witness
+    }
+
+    /// It is read in the log, alone.
+    fn saw(witness: &Witness, id: LogId, frame: &Bytes) {
+        assert!(witness.saw(None, id, frame));
     }
 
     fn there(frames: impl IntoIterator<Item = u64>) -> BTreeSet<LogId> {
@@ -315,6 +372,54 @@ mod tests {
         assert_eq!(seen().from(), Some(id(1)));
         assert_eq!(seen().settle(Some(id(1)), &there([1, 2, 3, 4]), 4, 0), lost([]));
         assert_eq!(seen().settle(Some(id(1)), &there([1, 2, 9]), 3, 0), lost([3, 4]));
+    }
+
+    #[test]
+    fn a_frame_that_was_appended_to_a_log_without_what_is_remembered_shows_that_it_is_torn() {
+        let told = |witness: &Witness, before, millis| {
+            let [before, id] = [before, millis].map(id);
+            witness.told(&Place::Logged { before, id }, &frame(millis))
+        };
+        let seen = || {
+            let witness = witness([]);
+            assert!(
+                told(&witness, 1, 3) && told(&witness, 3, 5),
+                "each follows the one before"
+            );
+            witness
+        };
+        assert!(told(&seen(), 5, 6));
+        assert!(told(&seen(), 6, 7), "what is between was not heard yet");
+        assert!(told(&seen(), 1, 3), "heard twice");
+        assert!(!told(&seen(), 3, 6), "5 is gone");
+        assert!(!told(&seen(), 0, 9), "all are gone, and what was before them");
+        assert!(!told(&seen(), 3, 4), "5 was appended behind 3");
+        assert!(
+            !seen().told(
+                &Place::Logged {
+                    before: id(3),
+                    id: id(5)
+                },
+                &frame(9)
+            ),
+            "another one has its place"
+        );
+        let witness = witness([]);
+        assert!(told(&witness, 5, 6));
+        assert!(told(&witness, 1, 3), "an answer came late");
+        assert!(
+            !told(&witness, 3, 4) || !told(&witness, 3, 5),
+            "one of two has the place"
+        );
+    }
+
+    #[test]
+    fn a_page_of_the_log_shows_that_it_is_torn() {
+        let page = |frames: &[u64]| -> Vec<_> { frames.iter().map(|millis| (id(*millis), frame(*millis))).collect() };
+        assert!(witness([2, 4]).saw_page(&page(&[2, 3, 4, 5])));
+        assert!(!witness([2, 4]).saw_page(&page(&[2, 3, 5])));
+        assert!(witness([2, 4]).saw_page(&page(&[4, 5])));
+        assert!(witness([2, 4]).saw_page(&page(&[])));
     }
 
     #[test]
@@ -351,7 +456,7 @@ mod tests {
     fn what_is_older_than_the_window_is_forgotten() {
         let witness = witness([2, 500, WINDOW + 501]);
         assert_eq!(witness.from(), Some(id(500)));
-        witness.saw(id(3), frame(3));
+        saw(&witness, id(3), &frame(3));
         assert_eq!(witness.settle(Some(id(1)), &there([500]), 1, 0), lost([WINDOW + 501]));
     }
 
@@ -360,7 +465,7 @@ mod tests {
         let witness = Witness::default();
         witness.begin(LogId::START);
         for count in 1..=FRAMES as u64 + 5 {
-            witness.saw(LogId { millis: 1, count }, frame(count));
+            saw(&witness, LogId { millis: 1, count }, &frame(count));
         }
         assert_eq!(witness.from(), Some(LogId { millis: 1, count: 5 }));
     }
@@ -371,7 +476,7 @@ mod tests {
         witness.begin(id(1));
         [2, 3]
             .into_iter()
-            .for_each(|millis| witness.saw(id(millis), frame(millis)));
+            .for_each(|millis| saw(&witness, id(millis), &frame(millis)));
         let settle = || witness.settle(Some(id(1)), &there([1, 2, 3]), 3, witness.suspicions());
         assert_eq!(settle(), doubtful([]));
         witness.suspect();
@@ -384,10 +489,10 @@ mod tests {
         let witness = Witness::new(true);
         witness.begin(id(1));
         for millis in [2, WINDOW + 3, SCATTERED_WINDOW] {
-            witness.saw(id(millis), frame(millis));
+            saw(&witness, id(millis), &frame(millis));
         }
         assert_eq!(witness.from(), Some(id(1)));
-        witness.saw(id(SCATTERED_WINDOW + 3), frame(4));
+        saw(&witness, id(SCATTERED_WINDOW + 3), &frame(4));
         assert_eq!(witness.from(), Some(id(2)));
     }
 
@@ -402,7 +507,7 @@ mod tests {
         let witness = Witness::new(true);
         witness.begin(LogId::START);
         for count in 1..=FRAMES as u64 + 1 {
-            witness.saw(LogId { millis: 1, count }, frame(count));
+            saw(&witness, LogId { millis: 1, count }, &frame(count));
         }
         assert_eq!(settle(&witness), Loss::Unknown);
         let witness = Witness::new(true);
@@ -414,9 +519,9 @@ mod tests {
         };
         witness.told(&refused, &frame(1));
         assert_eq!(settle(&witness), Loss::Unknown);
-        witness.saw(id(2), frame(2));
+        saw(&witness, id(2), &frame(2));
         assert_eq!(settle(&witness), Loss::Unknown, "it was told a moment ago");
-        witness.saw(id(SCATTERED_WINDOW + 3), frame(3));
+        saw(&witness, id(SCATTERED_WINDOW + 3), &frame(3));
         assert_eq!(settle(&witness), doubtful([3]));
     }
 }

@@ -167,6 +167,56 @@ async fn a_change_is_missed_behind_what_others_have_told_since() {
     assert_eq!(soon(world.join().await.0.get::<u8>("k")).await.unwrap(), None);
 }
 
+/// What A has told it has not heard, and then it hears somebody who has told the other server first: that follows on what A has
+/// heard, and not on what A has told.
+#[tokio::test]
+async fn a_change_that_is_missed_only_by_its_maker_shows_in_the_next_message() {
+    let world = World::new();
+    let [(a, _), (b, _)] = pair(&world).await;
+    let before = world.model.saved();
+    world.bus.lose(1);
+    a.delete("k").await.unwrap();
+    world.model.put_back(before);
+    b.delete("unrelated").await.unwrap();
+    eventually("the loss is known, and nobody has asked", async || {
+        a.engine().counters().changes_lost.value() == 1 && a.engine().is_settled()
+    })
+    .await;
+    assert_eq!(
+        b.engine().counters().changes_lost.value(),
+        0,
+        "it has never heard of it"
+    );
+    for cache in [&a, &b, &world.join().await.0] {
+        assert_eq!(soon(cache.get::<u8>("k")).await.unwrap(), None);
+    }
+}
+
+/// The acknowledgement comes from the server before, and is later than what was told to the one behind.
+#[tokio::test]
+async fn a_change_whose_acknowledgement_is_later_than_its_loss_is_made_again() {
+    let world = World::new();
+    let [(a, remote), (b, _)] = pair(&world).await;
+    let before = world.model.saved();
+    world.bus.lose(1);
+    let mut held = remote.hold(|request| matches!(request, RemoteRequest::Remove { .. }));
+    let deleted = tokio::spawn({
+        let a = a.clone();
+        async move { a.delete("k").await }
+    });
+    held.arrived().await;
+    world.model.put_back(before);
+    b.delete("unrelated").await.unwrap();
+    let received = async || a.engine().counters().events_received.value() > 0;
+    eventually("A has heard of the other server", received).await;
+    held.release();
+    assert!(soon(deleted).await.unwrap().is_ok());
+    settled(&world, &a).await;
+    for cache in [&a, &b, &world.join().await.0] {
+        assert_eq!(soon(cache.get::<u8>("k")).await.unwrap(), None);
+    }
+}
+
 #[tokio::test]
 async fn what_is_acknowledged_right_behind_a_clear_is_missed() {
     let world = World::new();

@@ -28,7 +28,10 @@ pub(super) async fn execute(remote: &dyn RemoteTier, mut batch: Batch<'_>, recov
         Some((voice, speech)) if !speech.is_empty() => {
             let last = if replies.len() == sent { replies.pop() } else { None };
             let reply = last.unwrap_or_else(|| Err(lost_reply()));
-            voice.told(speech, places(&reply));
+            if !voice.told(speech, places(&reply)) {
+                // Found out what it lacks is with the next look at the log.
+                recovery.doubt_all();
+            }
             reply
         }
         _ => Ok(RemoteReply::Told(Vec::new())),
