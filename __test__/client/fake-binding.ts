@@ -25,6 +25,7 @@ import type { Defaults } from '../../node/client/options';
 const HEADER = 64;
 const INLINE = 32 << 10;
 const NEVER = 2 ** 30;
+const PULSE = 31;
 const FIRST_SLOT = 32;
 const SLOTS = 4_096;
 
@@ -162,7 +163,7 @@ export class FakeEngine implements NativeBinding {
   }
 
   layout() {
-    return { mirrorLength: FIRST_SLOT + SLOTS, clock: 0, headerBytes: HEADER, inlineBytes: INLINE };
+    return { mirrorLength: FIRST_SLOT + SLOTS, clock: 0, pulse: PULSE, headerBytes: HEADER, inlineBytes: INLINE };
   }
 
   open(options: string, buffers: NativeBuffers, onWake: () => void): NativeSession {
@@ -214,6 +215,12 @@ export class FakeEngine implements NativeBinding {
   advance(ms: number): void {
     this.now += ms;
     Atomics.store(this.mirror, 0, this.now | 0);
+    Atomics.add(this.mirror, PULSE, 1);
+  }
+
+  private bump(index: number): void {
+    Atomics.add(this.mirror, index, 1);
+    Atomics.add(this.mirror, PULSE, 1);
   }
 
   /** An invalidation from outside: another thread, another process. */
@@ -223,7 +230,7 @@ export class FakeEngine implements NativeBinding {
 
   invalidateTag(tag: string): void {
     this.tagInvalidatedAt.set(tag, ++this.tagClock);
-    Atomics.add(this.mirror, slotOf(`tag ${tag}`), 1);
+    this.bump(slotOf(`tag ${tag}`));
   }
 
   /** Delivers what was held back, and holds nothing any more. */
@@ -404,7 +411,7 @@ export class FakeEngine implements NativeBinding {
         const path = this.namespaces[namespaceId]!;
         for (const [index, other] of this.namespaces.entries()) {
           if (path !== '' && other !== path && !other.startsWith(`${path}/`)) continue;
-          const bump = () => Atomics.add(this.mirror, 1 + index, 1);
+          const bump = () => this.bump(1 + index);
           if (request.flags & RequestFlag.Soft) this.reach(({ namespaceId }) => namespaceId === index, true, bump);
           else bump();
         }
@@ -469,7 +476,7 @@ export class FakeEngine implements NativeBinding {
     this.complete({ request, id, status: Status.Progress, value: numbers(0) });
     for (const name of names) {
       this.memory.delete(name);
-      Atomics.add(this.mirror, slotOf(name), 1);
+      this.bump(slotOf(name));
     }
     this.complete({ request, id, status: Status.Done, value: numbers(deleted) });
   }
@@ -589,7 +596,7 @@ export class FakeEngine implements NativeBinding {
 
   private remove(namespaceId: number, key: string): boolean {
     const found = this.current(namespaceId, key) !== undefined || this.remote.has(this.id(namespaceId, key));
-    Atomics.add(this.mirror, slotOf(this.id(namespaceId, key)), 1);
+    this.bump(slotOf(this.id(namespaceId, key)));
     this.memory.delete(this.id(namespaceId, key));
     this.remote.delete(this.id(namespaceId, key));
     return found;

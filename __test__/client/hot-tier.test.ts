@@ -4,13 +4,19 @@ import { KeptValue } from '../../node/client/kept-value';
 import { makeManager, turns } from './fixture';
 
 const CLOCK = 0;
-const NAMESPACE = 1;
-const SLOT = 2;
-const TAG = 3;
+const PULSE = 1;
+const NAMESPACE = 2;
+const SLOT = 3;
+const TAG = 4;
 
 function makeTier(limits = { maxEntries: 3, maxBytes: 1_000 }, onTrial = 0) {
   const mirror = new Int32Array(new SharedArrayBuffer(64));
-  const tier = new HotTier(mirror, CLOCK, limits, onTrial);
+  const tier = new HotTier(mirror, { clock: CLOCK, pulse: PULSE }, limits, onTrial);
+  /** As the engine does it: behind what has changed moves the pulse. */
+  const change = (index: number, value: number): void => {
+    Atomics.store(mirror, index, value);
+    Atomics.add(mirror, PULSE, 1);
+  };
   const space = new HotSpace(NAMESPACE);
   const entryOf = (
     key: string,
@@ -24,7 +30,7 @@ function makeTier(limits = { maxEntries: 3, maxBytes: 1_000 }, onTrial = 0) {
   const load = (key: string, about?: Parameters<typeof entryOf>[1]): void =>
     tier.putLoaded(space, key, entryOf(key, about));
   const has = (key: string): boolean => tier.find(space, key) !== undefined;
-  return { mirror, tier, space, put, load, has, keys: () => [...space.nodes.keys()].sort() };
+  return { mirror, change, tier, space, put, load, has, keys: () => [...space.nodes.keys()].sort() };
 }
 
 describe('an entry of the hot tier', () => {
@@ -33,10 +39,10 @@ describe('an entry of the hot tier', () => {
     ['its namespace', NAMESPACE],
     ['one of its tags', TAG],
   ])('is not served once the generation of %s has moved', (_, index) => {
-    const { mirror, tier, put, has } = makeTier();
+    const { change, tier, put, has } = makeTier();
     put('k', { tagPairs: Int32Array.of(TAG, 0) });
     expect(has('k')).toBe(true);
-    Atomics.add(mirror, index, 1);
+    change(index, 1);
     expect(has('k')).toBe(false);
     expect(tier.entries).toBe(0);
   });
@@ -44,25 +50,62 @@ describe('an entry of the hot tier', () => {
   it.each([0, 2 ** 31 - 50, -(2 ** 31), -60])(
     'is served until its time has come, wherever the 32-bit clock stands (%d)',
     (start) => {
-      const { mirror, put, has } = makeTier();
-      mirror[CLOCK] = start;
+      const { change, put, has } = makeTier();
+      change(CLOCK, start);
       put('k', { freshFor: 100 });
-      mirror[CLOCK] = start + 99;
+      change(CLOCK, start + 99);
       expect(has('k')).toBe(true);
-      mirror[CLOCK] = start + 100;
+      change(CLOCK, start + 100);
       expect(has('k')).toBe(false);
     },
   );
 
   it('that expired is swept before the clock wraps round to it', () => {
-    const { mirror, tier, put, has, keys } = makeTier();
+    const { change, tier, put, has, keys } = makeTier();
     put('old', { freshFor: 100 });
     put('good', { freshFor: NEVER });
-    mirror[CLOCK] = 2 ** 29;
+    change(CLOCK, 2 ** 29);
     tier.sweep();
     expect(keys()).toEqual(['good']);
-    mirror[CLOCK] = 2 ** 31 + 50;
+    change(CLOCK, 2 ** 31 + 50);
     expect(has('old')).toBe(false);
+  });
+});
+
+describe('a hot tier', () => {
+  it('believes what it has found at the same pulse, and looks again at another one', () => {
+    const { mirror, has, put } = makeTier();
+    put('k');
+    expect(has('k')).toBe(true);
+    // No engine does this: it shows that nothing else is looked at.
+    mirror[SLOT] = 1;
+    expect(has('k')).toBe(true);
+    Atomics.add(mirror, PULSE, 1);
+    expect(has('k')).toBe(false);
+  });
+
+  it('is swept before the pulse has gone round to where an entry was current', () => {
+    const { mirror, tier, change, has, put, keys } = makeTier();
+    for (const key of ['old', 'good']) put(key);
+    tier.sweepIfDue();
+    put('old', { freshFor: 10 });
+    expect(has('old')).toBe(true);
+    const pulse = mirror[PULSE]!;
+    change(CLOCK, 10);
+    tier.sweepIfDue();
+    expect(keys()).toEqual(['good', 'old']);
+    mirror[PULSE] = (pulse + 2 ** 30) | 0;
+    tier.sweepIfDue();
+    expect(keys()).toEqual(['good']);
+    mirror[PULSE] = pulse;
+    expect(has('old')).toBe(false);
+  });
+
+  it.each([0, 2 ** 31 - 1, -(2 ** 31), -1])('knows nothing of a new entry, wherever the pulse stands (%d)', (pulse) => {
+    const { mirror, has, put } = makeTier();
+    mirror[PULSE] = pulse;
+    put('k', { freshFor: 0 });
+    expect(has('k')).toBe(false);
   });
 });
 
@@ -139,13 +182,13 @@ describe('what a loader has just brought', () => {
   });
 
   it('is checked, swept and dropped like any other', () => {
-    const { mirror, tier, load, has, keys } = makeTier({ maxEntries: 10, maxBytes: 1_000 }, 2);
+    const { change, tier, load, has, keys } = makeTier({ maxEntries: 10, maxBytes: 1_000 }, 2);
     load('old');
-    Atomics.add(mirror, SLOT, 1);
+    change(SLOT, 1);
     load('new');
     expect(has('old')).toBe(false);
     load('short', { freshFor: 10 });
-    mirror[CLOCK] = 10;
+    change(CLOCK, 10);
     tier.sweep();
     expect(keys()).toEqual(['new']);
     tier.close();

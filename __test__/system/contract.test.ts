@@ -125,11 +125,12 @@ describe('the two halves of the boundary name the same', () => {
 
 describe('the binary speaks the layout', () => {
   it('of its source', () => {
-    const { headerBytes, inlineBytes, clock, mirrorLength } = binding().layout();
+    const { headerBytes, inlineBytes, clock, pulse, mirrorLength } = binding().layout();
     expect(headerBytes).toBe(number(rust.layout, /pub const HEADER: usize = (\d+);/));
     expect(inlineBytes).toBe(32 << 10);
     expect(rust.layout).toContain('pub const INLINE: usize = 32 << 10;');
     expect(clock).toBe(0);
+    expect(pulse).toBe(1);
     expect(mirrorLength).toBeGreaterThan(1 << 16);
   });
 

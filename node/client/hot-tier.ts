@@ -1,9 +1,12 @@
 /**
- * L0: decoded values in this isolate's heap. A hit costs a `Map.get`, a look at two or three words of the mirror of the
- * generation table and one compare with the engine's clock; it leaves JavaScript never, and allocates only the copy.
+ * L0: decoded values in this isolate's heap. A hit costs a `Map.get` and a look at one word of the mirror of the generation
+ * table; it leaves JavaScript never, and allocates only the copy.
  *
  * What is kept: only values whose generations the engine captured before it read them (law 1). A bump anywhere makes the
  * entry worthless at the very next look (law 3); removing it is mere cleaning up.
+ *
+ * The word is the pulse of the mirror: it moves behind each generation, and behind the clock. An entry that was current at
+ * this pulse still is; at another one its generations are compared, and its end with the clock.
  *
  * What goes when it is full: SIEVE (Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024). One list, newest first, for all
  * namespaces of a manager; a hit only sets a bit; a hand walks from the oldest to the newest, spares each entry with the
@@ -18,6 +21,8 @@ import type { KeptValue } from './kept-value';
 
 /** Times in the engine's words are capped here; it also means "never". */
 export const NEVER = 2 ** 30;
+/** Of words with 32 bits. */
+const FAR = 2 ** 29;
 
 /** What the engine captured before it read the value. */
 export interface Captured {
@@ -42,6 +47,12 @@ export interface HotEntry {
   readonly bytes: number;
 }
 
+/** Indices of words of the mirror. */
+export interface MirrorIndices {
+  readonly clock: number;
+  readonly pulse: number;
+}
+
 export interface HotLimits {
   readonly maxEntries: number;
   readonly maxBytes: number;
@@ -57,6 +68,8 @@ export class HotSpace {
 /** An entry in its namespace's map and in the list. */
 export class HotNode implements Linked<HotNode> {
   visited = false;
+  /** At which it was current, see {@link HotTier}. */
+  pulse: number;
   list!: HotList<HotNode>;
   newer: HotNode | null = null;
   older: HotNode | null = null;
@@ -75,7 +88,9 @@ export class HotNode implements Linked<HotNode> {
     readonly space: HotSpace,
     readonly key: string,
     entry: HotEntry,
+    pulse: number,
   ) {
+    this.pulse = pulse;
     this.kept = entry.kept;
     this.slot = entry.captured.slot;
     this.generation = entry.captured.generation;
@@ -94,17 +109,25 @@ export class HotTier {
   evictions = 0;
   entries = 0;
   bytes = 0;
+  private readonly clock: number;
+  private readonly pulse: number;
+  /** Where they stood at the last sweep. */
+  private swept: { readonly clock: number; readonly pulse: number };
   private readonly main = new HotList<HotNode>();
   private readonly trial = new HotList<HotNode>();
 
   /** Limits of zero make a tier that holds nothing. */
   constructor(
     private readonly mirror: Int32Array,
-    private readonly clock: number,
+    { clock, pulse }: MirrorIndices,
     private limits: HotLimits,
     /** Entries that may be on trial; 0 without an L1 that has them, too. */
     private readonly onTrial = 0,
-  ) {}
+  ) {
+    this.clock = clock;
+    this.pulse = pulse;
+    this.swept = { clock: mirror[clock]!, pulse: mirror[pulse]! };
+  }
 
   /** The engine's clock: milliseconds, wrapping at 32 bits. */
   now(): number {
@@ -167,10 +190,19 @@ export class HotTier {
   }
 
   /**
-   * Drops what is no longer current. The clock's 32 bits wrap after 49 days: an expired entry that nobody asked for in the
-   * meantime would look fresh again after 24, so this must run more often than that.
+   * Clock and pulse have 32 bits. An entry that nobody asked for since would look fresh again when the clock has gone half way round,
+   * after 24 days, and current again when the pulse has gone all the way, after four billion bumps. So each is looked at when one of
+   * the two has gone an eighth of it: to be called every few seconds.
    */
+  sweepIfDue(): void {
+    const { mirror, swept } = this;
+    const isFar = (index: number, since: number): boolean => (mirror[index]! - since) >>> 0 >= FAR;
+    if (isFar(this.clock, swept.clock) || isFar(this.pulse, swept.pulse)) this.sweep();
+  }
+
+  /** Drops what is no longer current. */
   sweep(): void {
+    this.swept = { clock: this.mirror[this.clock]!, pulse: this.mirror[this.pulse]! };
     for (const list of [this.main, this.trial]) {
       for (let node = list.oldest; node !== null;) {
         const next: HotNode | null = node.newer;
@@ -180,19 +212,25 @@ export class HotTier {
     }
   }
 
-  /**
-   * One atomic load, and plain ones behind it. The atomic one keeps the compiler from using older readings for those that
-   * follow, and processors do not read ahead of it: each of them is as new as the call, which is all that law 3 asks for. On
-   * Node 20 each further `Atomics.load` would cost 5 ns, for it is the call of a builtin there.
-   */
   private isCurrent(node: HotNode): boolean {
+    const pulse = Atomics.load(this.mirror, this.pulse);
+    return node.pulse === pulse || this.isCurrentAt(node, pulse);
+  }
+
+  /**
+   * The pulse was read atomically, what it stands for is read plainly behind it. The atomic load keeps the compiler from using
+   * older readings for those that follow, and processors do not read ahead of it: each of them is as new as the call, which is
+   * all that law 3 asks for. Whatever is bumped behind it moves the pulse on.
+   */
+  private isCurrentAt(node: HotNode, pulse: number): boolean {
     const mirror = this.mirror;
-    return (
-      Atomics.load(mirror, node.slot) === node.generation &&
+    const isCurrent =
+      mirror[node.slot] === node.generation &&
       mirror[node.space.generationIndex] === node.namespaceGeneration &&
       ((node.freshUntil - mirror[this.clock]!) | 0) > 0 &&
-      (node.tagPairs === null || pairsStand(mirror, node.tagPairs))
-    );
+      (node.tagPairs === null || pairsStand(mirror, node.tagPairs));
+    if (isCurrent) node.pulse = pulse;
+    return isCurrent;
   }
 
   private add(space: HotSpace, key: string, entry: HotEntry, list: HotList<HotNode>): void {
@@ -201,7 +239,8 @@ export class HotTier {
     if (entry.captured.slot < 0 || maxEntries === 0 || entry.bytes > maxBytes) return;
     while (this.entries >= maxEntries || this.bytes + entry.bytes > maxBytes) this.evict();
 
-    const node = new HotNode(space, key, entry);
+    // Not current at any pulse yet.
+    const node = new HotNode(space, key, entry, (this.mirror[this.pulse]! - 1) | 0);
     node.list = list;
     list.add(node);
     space.nodes.set(key, node);
@@ -236,7 +275,7 @@ export class HotTier {
   }
 }
 
-/** Behind an atomic load, see `isCurrent`. */
+/** Behind an atomic load, see `isCurrentAt`. */
 function pairsStand(mirror: Int32Array, pairs: Int32Array): boolean {
   for (let index = 0; index < pairs.length; index += 2) {
     if (mirror[pairs[index]!] !== pairs[index + 1]) return false;

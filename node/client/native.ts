@@ -72,6 +72,8 @@ export interface NativeLayout {
   mirrorLength: number;
   /** Index of the coarse clock in the mirror: milliseconds, wrapping at 32 bits. Compare with `((a - b) | 0)`. */
   clock: number;
+  /** Index of the pulse in the mirror: it moves behind the clock and each generation, wrapping at 32 bits. */
+  pulse: number;
   /** Length of the header of a request, a completion and the answer of `read`. */
   headerBytes: number;
   /** Longest value that is copied into `read` or `complete`; a longer one is fetched with `takeLarge`. */

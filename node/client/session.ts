@@ -4,6 +4,7 @@ import { AdapterHost } from './adapter-host';
 import { Answer } from './answer';
 import { Completions, type Waiting } from './completions';
 import { ClosedError, type TurboCacheError } from './errors';
+import type { MirrorIndices } from './hot-tier';
 import { clashOf, errorFromThrown } from './native-errors';
 import type { NativeBinding, NativeOptions, NativeSession, ReadStatus } from './native';
 import { RequestRing, type Request } from './request-ring';
@@ -12,8 +13,8 @@ import type { ICacheAdapter } from '../../index';
 /** Room for the pairs of 64 tags on 16 levels of namespaces. */
 const TAG_PAIRS_BYTES = 64 * 16 * 8;
 const COMPLETE_BYTES = 256 << 10;
-/** Far less than the 24 days after which the wrapping clock would bring an expired entry back; see `HotTier.sweep`. */
-const SWEEP_MS = 2 ** 29;
+/** See `HotTier.sweepIfDue`. */
+const SWEEP_MS = 10_000;
 
 export type NativeStats = Omit<CacheStats, 'hot' | 'loads'> & { readonly loads: Omit<CacheStats['loads'], 'shed'> };
 
@@ -25,14 +26,14 @@ export interface SessionHooks {
   lockLost(number: number): void;
   /** No request waits any more. */
   idle(): void;
-  /** Called every few days. */
+  /** Called every few seconds. */
   sweep(): void;
 }
 
 export class Session {
   readonly mirror: Int32Array;
-  /** Index of the engine's clock in the mirror. */
-  readonly clock: number;
+  /** Of the engine's clock, and of the pulse. */
+  readonly mirrorIndices: MirrorIndices;
   /** The answer of the last `read` or `leaseHere`. */
   readonly answer: Answer;
 
@@ -56,7 +57,7 @@ export class Session {
     const read = new ArrayBuffer((readBytes + 7) & ~7);
     const complete = new ArrayBuffer((Math.max(COMPLETE_BYTES, 2 * readBytes) + 7) & ~7);
     this.mirror = new Int32Array(new SharedArrayBuffer(4 * layout.mirrorLength));
-    this.clock = layout.clock;
+    this.mirrorIndices = layout;
 
     const takeLarge = (requestId: number): Uint8Array => this.native.takeLarge(requestId);
     this.answer = new Answer(read, layout.headerBytes, takeLarge);

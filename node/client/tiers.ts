@@ -58,11 +58,11 @@ export class Tiers {
       defect: (error) => reports.defect(error),
       lockLost: (number) => this.locks.lost(number),
       idle: () => this.noticeIdle(),
-      sweep: () => this.hot.sweep(),
+      sweep: () => this.hot.sweepIfDue(),
     });
     const hotLimits = options.hot ?? { maxEntries: 0, maxBytes: 0 };
     const onTrial = this.hasMemory ? Math.min(MOST_ON_TRIAL, hotLimits.maxEntries >> 3) : 0;
-    this.hot = new HotTier(this.session.mirror, this.session.clock, hotLimits, onTrial);
+    this.hot = new HotTier(this.session.mirror, this.session.mirrorIndices, hotLimits, onTrial);
     this.watch = this.hasRemote ? new RemoteWatch(() => this.session.stats().remote, reports) : undefined;
   }
 

@@ -5,7 +5,8 @@
 //! "bump, remove": a fill compares the captured generation under the same lock.
 //!
 //! Hosts that keep decoded values of their own (an isolate's hot tier) register a [`Mirror`]: memory in which they can
-//! see the low 32 bits of every generation without a call. A bump has reached every mirror before it returns.
+//! see the low 32 bits of every generation without a call. A bump has reached every mirror before it returns. Behind it, and
+//! behind the time, moves the mirror's pulse: where that stands still, all else does.
 
 use crate::clock::Millis;
 use crate::options::generations::{LOCKS, NAMESPACES, SLOTS};
@@ -16,6 +17,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Index of the coarse clock in a mirror: milliseconds, wrapping at 32 bits.
 pub const CLOCK_INDEX: usize = 0;
+/// Index of the pulse in a mirror: it moves behind each other word that has changed, wrapping at 32 bits.
+pub const PULSE_INDEX: usize = 1;
 const FIRST_NAMESPACE: usize = 16;
 const FIRST_SLOT: usize = FIRST_NAMESPACE + NAMESPACES;
 /// Number of 32-bit words in a mirror.
@@ -25,6 +28,9 @@ pub const MIRROR_WORDS: usize = FIRST_SLOT + SLOTS;
 pub trait Mirror: Send + Sync + 'static {
     /// Stores `value` at `index` so that every thread sees it at once (sequentially consistent).
     fn store(&self, index: usize, value: u32);
+
+    /// Adds one to what stands at `index`, likewise.
+    fn advance(&self, index: usize);
 }
 
 /// A registered mirror; hand it back to [`GenerationTable::unregister`].
@@ -115,6 +121,7 @@ impl GenerationTable {
         let mirrors = self.mirrors.read();
         for (_, mirror) in mirrors.iter() {
             mirror.store(CLOCK_INDEX, now.0 as u32);
+            mirror.advance(PULSE_INDEX);
         }
         !mirrors.is_empty()
     }
@@ -142,6 +149,7 @@ impl SlotGuard<'_> {
         let generation = self.table.generations[self.index as usize].fetch_add(1, Ordering::SeqCst) + 1;
         for (_, mirror) in self.table.mirrors.read().iter() {
             mirror.store(self.index as usize, generation as u32);
+            mirror.advance(PULSE_INDEX);
         }
         generation
     }
@@ -164,6 +172,10 @@ mod tests {
         fn store(&self, index: usize, value: u32) {
             self.0[index].store(value, Ordering::SeqCst);
         }
+
+        fn advance(&self, index: usize) {
+            self.0[index].fetch_add(1, Ordering::SeqCst);
+        }
     }
 
     #[test]
@@ -177,6 +189,23 @@ mod tests {
         assert_eq!(table.lock(slot).bump(), 2);
         assert_eq!(first.0[slot as usize].load(Ordering::SeqCst), 2);
         assert_eq!(second.0[slot as usize].load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn the_pulse_moves_behind_each_bump_and_the_time() {
+        let table = GenerationTable::new(7);
+        let mirror = Words::new();
+        table.register(mirror.clone(), Millis(0));
+        let pulse = || mirror.0[PULSE_INDEX].load(Ordering::SeqCst);
+        let mut before = pulse();
+        let mut moved = || std::mem::replace(&mut before, pulse()) != pulse();
+        assert!(!moved());
+        table.lock(table.key_slot(0, "a")).bump();
+        assert!(moved());
+        table.lock(table.namespace_index(3)).bump();
+        assert!(moved());
+        table.tick(Millis(5));
+        assert!(moved() && !moved());
     }
 
     #[test]
@@ -214,5 +243,6 @@ mod tests {
         });
         assert_eq!(table.generation(slot), 4_000);
         assert_eq!(mirror.0[slot as usize].load(Ordering::SeqCst), 4_000);
+        assert_eq!(mirror.0[PULSE_INDEX].load(Ordering::SeqCst), 4_000);
     }
 }

@@ -1,7 +1,7 @@
 //! Words and bits of the boundary, the same as in `node/client/native.ts`. A test of the package compares the two.
 
 use napi_derive::napi;
-use turbocache::engine::generation::{CLOCK_INDEX, MIRROR_WORDS};
+use turbocache::engine::generation::{CLOCK_INDEX, MIRROR_WORDS, PULSE_INDEX};
 
 /// Bytes of the header of a request, a completion and the answer of `read`.
 pub const HEADER: usize = 64;
@@ -62,6 +62,8 @@ pub struct Layout {
     pub mirror_length: u32,
     /// Index of the coarse clock in the mirror.
     pub clock: u32,
+    /// Index of the pulse in the mirror.
+    pub pulse: u32,
     /// Bytes of a header.
     pub header_bytes: u32,
     /// Longest value that is copied into a shared buffer.
@@ -74,6 +76,7 @@ pub fn layout() -> Layout {
     Layout {
         mirror_length: MIRROR_WORDS as u32,
         clock: CLOCK_INDEX as u32,
+        pulse: PULSE_INDEX as u32,
         header_bytes: HEADER as u32,
         inline_bytes: INLINE as u32,
     }

@@ -27,6 +27,10 @@ impl Mirror for SharedWords {
     fn store(&self, index: usize, value: u32) {
         self.0.store(index, value);
     }
+
+    fn advance(&self, index: usize) {
+        self.0.advance(index);
+    }
 }
 
 /// A buffer that Rust writes only while JavaScript waits in a native call.

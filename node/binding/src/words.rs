@@ -23,8 +23,17 @@ impl Words {
 
     /// Stores a word so that every thread sees it at once.
     pub fn store(&self, index: usize, value: u32) {
+        self.word(index).store(value, Ordering::SeqCst);
+    }
+
+    /// Adds one to a word, likewise.
+    pub fn advance(&self, index: usize) {
+        self.word(index).fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn word(&self, index: usize) -> &AtomicU32 {
         assert!(index < self.count, "word {index} of {}", self.count);
         // SAFETY: in bounds by the assertion; aligned, alive and accessed atomically, because `new` was promised it.
-        unsafe { AtomicU32::from_ptr(self.first.add(index)) }.store(value, Ordering::SeqCst);
+        unsafe { AtomicU32::from_ptr(self.first.add(index)) }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc as StdArc;
 use turbocache_models::answer::Answer;
 use turbocache_models::clock::Millis;
 use turbocache_models::completions::Completions;
-use turbocache_models::generation::{GenerationTable, MIRROR_WORDS, Mirror};
+use turbocache_models::generation::{GenerationTable, MIRROR_WORDS, Mirror, PULSE_INDEX};
 use turbocache_models::sync::Mutex;
 use turbocache_models::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -25,6 +25,62 @@ impl Mirror for Words {
     fn store(&self, index: usize, value: u32) {
         self.0[index].store(value, Ordering::SeqCst);
     }
+
+    fn advance(&self, index: usize) {
+        self.0[index].fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// An entry of a hot tier that was captured before anything was bumped, as `hot-tier.ts` looks at it.
+struct HotEntry {
+    pulse: Option<u32>,
+    slot: u32,
+}
+
+impl HotEntry {
+    fn is_current(&mut self, words: &Words) -> bool {
+        let word = |index: usize| words.0[index].load(Ordering::SeqCst);
+        let pulse = word(PULSE_INDEX);
+        if self.pulse == Some(pulse) {
+            return true;
+        }
+        let is_current = word(self.slot as usize) == 0;
+        if is_current {
+            self.pulse = Some(pulse);
+        }
+        is_current
+    }
+}
+
+/// An isolate looks at an entry while two threads bump its slot and another one, through `bump`. Whoever knows that its bump has
+/// returned finds the entry old.
+fn look_while_bumped(bump: fn(&GenerationTable, &Words, u32)) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let table = Arc::new(GenerationTable::new(1));
+        let slot = table.key_slot(0, "k");
+        let other = table.namespace_index(0);
+        let words = Words::new();
+        table.register(words.clone(), Millis(0));
+        let returned = Arc::new(AtomicU32::new(0));
+        let bumping = [slot, other].map(|index| {
+            let (table, words, returned) = (table.clone(), words.clone(), returned.clone());
+            thread::spawn(move || {
+                bump(&table, &words, index);
+                if index == slot {
+                    returned.store(1, Ordering::SeqCst);
+                }
+            })
+        });
+        let mut entry = HotEntry { pulse: None, slot };
+        for _ in 0..2 {
+            let is_old = returned.load(Ordering::SeqCst) == 1;
+            assert!(!entry.is_current(&words) || !is_old, "it is served behind the bump");
+        }
+        bumping.into_iter().for_each(|bumping| bumping.join().unwrap());
+        assert!(!entry.is_current(&words), "it is served behind the bump");
+    });
 }
 
 /// A slot over a tier below it: what a fill and an invalidation do in the engine, in its order.
@@ -138,6 +194,23 @@ fn a_bump_is_in_the_mirror_when_it_returns() {
         assert!(u64::from(words.0[slot as usize].load(Ordering::SeqCst)) >= generation);
         other.join().unwrap();
         assert_eq!(words.0[slot as usize].load(Ordering::SeqCst), 2);
+    });
+}
+
+#[test]
+fn no_entry_is_current_behind_a_bump_because_it_was_at_the_same_pulse() {
+    look_while_bumped(|table, _, index| {
+        table.lock(index).bump();
+    });
+}
+
+/// That the model can fail: the pulse moves in front of the generation.
+#[test]
+#[should_panic(expected = "it is served behind the bump")]
+fn a_pulse_in_front_of_the_generation_is_found() {
+    look_while_bumped(|_, words, index| {
+        words.advance(PULSE_INDEX);
+        words.store(index as usize, 1);
     });
 }
 

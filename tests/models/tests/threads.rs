@@ -50,6 +50,10 @@ impl Mirror for Lent {
     fn store(&self, index: usize, value: u32) {
         self.words.store(index, value);
     }
+
+    fn advance(&self, index: usize) {
+        self.words.advance(index);
+    }
 }
 
 #[test]
