@@ -8,7 +8,7 @@ import { encode } from './codec';
 import { incoherences } from './coherence';
 import { ConfigurationError } from './errors';
 import { memoryTtlOf, resolveEntryOptions, tagsOf, type EntryFreshness } from './freshness';
-import { NEVER, type HotNode } from './hot-tier';
+import { NEVER, type HotNode, type HotSpace, type HotTier } from './hot-tier';
 import { checkKey, escapeName, joinPath } from './key';
 import { Loading } from './loading';
 import { checkLockOptions } from './locks';
@@ -46,6 +46,8 @@ interface Named {
 export class NamespaceCache implements Cache {
   readonly namespacePath: string;
   readonly #spaces: Spaces;
+  readonly #hot: HotTier;
+  readonly #entries: HotSpace;
   readonly #tiers: Tiers;
   readonly #space: Space;
   readonly #settings: CacheSettings;
@@ -77,6 +79,8 @@ export class NamespaceCache implements Cache {
     this.#tiers = tiers;
     this.#settings = settings;
     this.#space = spaces.open(path, settings.codec, settings.reads, settings.bulkhead);
+    this.#hot = tiers.hot;
+    this.#entries = this.#space.hot;
     this.#ttlRule = new TtlRule(settings.strategy, tiers.random, (error) => tiers.reports.error(error));
     this.#before = before?.cache;
     const migration = before === undefined ? undefined : new Migration(this.#space, before.cache, before.value);
@@ -87,7 +91,7 @@ export class NamespaceCache implements Cache {
   }
 
   get<T = unknown>(key: string): Promise<T | undefined> {
-    const node = this.#space.findHot(key);
+    const node = this.#hot.find(this.#entries, key);
     if (node !== undefined) return settled<T>(node.kept.take());
     try {
       return this.#getBelow<T>(key);
@@ -97,14 +101,14 @@ export class NamespaceCache implements Cache {
   }
 
   peek<T = unknown>(key: string): T | undefined {
-    const node = this.#space.findHot(key);
+    const node = this.#hot.find(this.#entries, key);
     if (node !== undefined) return node.kept.take() as T;
     this.#check(key);
     return this.#readMemory(key) as T | undefined;
   }
 
   getOrSet<T>(key: string, loader: Public.Loader<T>, options?: Public.EntryOptions): Promise<T> {
-    const node = this.#space.findHot(key);
+    const node = this.#hot.find(this.#entries, key);
     try {
       if (node === undefined) {
         this.#check(key);
@@ -138,7 +142,7 @@ export class NamespaceCache implements Cache {
   }
 
   async has(key: string): Promise<boolean> {
-    if (this.#space.findHot(key) !== undefined) return true;
+    if (this.#hot.find(this.#entries, key) !== undefined) return true;
     this.#check(key);
     if (this.#space.readMemory(key) === ReadStatus.Hit) return true;
     if (!this.#tiers.hasRemote) return false;
@@ -261,7 +265,7 @@ export class NamespaceCache implements Cache {
 
   async getEntry<T = unknown>(key: string): Promise<Public.CacheEntry<T> | undefined> {
     this.#check(key);
-    const isHot = this.#space.findHot(key) !== undefined;
+    const isHot = this.#hot.find(this.#entries, key) !== undefined;
     return this.#send(
       { op: Op.Entry, namespaceId: this.#space.id, key, memoryTtl: this.#memoryTtl },
       undefined,
@@ -336,7 +340,7 @@ export class NamespaceCache implements Cache {
 
   /** From the memory of this process. */
   #near(key: string): unknown {
-    const node = this.#space.findHot(key);
+    const node = this.#hot.find(this.#entries, key);
     if (node !== undefined) return node.kept.take();
     return this.#tiers.hasMemory ? this.#readMemory(key) : undefined;
   }
