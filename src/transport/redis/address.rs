@@ -1,7 +1,10 @@
 //! Where servers are, and what opens them.
 
 use crate::error::{Error, ErrorKind, Result};
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, RedisResult,
+};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +93,7 @@ impl Access {
         }
         place
             .into_connection_info()
-            .and_then(|place| Client::open(place.set_redis_settings(settings)))
+            .and_then(|place| open(place.set_redis_settings(settings)))
             .map_err(|cause| {
                 Error::new(ErrorKind::Remote, format!("redis: {address} cannot be used")).with("cause", cause)
             })
@@ -100,7 +103,15 @@ impl Access {
 /// The client of a URL: any that the library understands.
 pub fn client_of(option: &'static str, url: &str) -> Result<Client> {
     install_crypto();
-    Client::open(url).map_err(|cause| unparsable(option, &cause))
+    url.into_connection_info()
+        .and_then(open)
+        .map_err(|cause| unparsable(option, &cause))
+}
+
+/// A batch is written at once: it leaves at once, too, and does not wait until the server has acknowledged the one before
+/// (Nagle's algorithm).
+fn open(place: ConnectionInfo) -> RedisResult<Client> {
+    Client::open(place.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
 /// Address and access of a URL of one server among several.
@@ -163,4 +174,19 @@ fn install_crypto() {
     ONCE.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_leaves_at_once() {
+        let one = client_of("redis.url", "redis://cache:6379").unwrap();
+        let (address, access) = parse("redis.cluster", "rediss://user:secret@cache/", 6379).unwrap();
+        let another = access.client(&address).unwrap();
+        for client in [one, another] {
+            assert!(client.get_connection_info().tcp_settings().nodelay());
+        }
+    }
 }
