@@ -27,21 +27,37 @@ const LEARN: &str = "
 if redis.call('HEXISTS', KEYS[1], 'i') == 0 then redis.call('HSET', KEYS[1], 'i', ARGV[1], 'c', 0) end
 return redis.call('HMGET', KEYS[1], 'i', 'c', unpack(ARGV, 2))";
 
+/// Counts up, in `count`: to the server's time in microseconds, or by one. So a count that a failover has lost does not come again, and
+/// what was stamped with it is older than the next raise.
+macro_rules! count_up {
+    () => {
+        "
+local time, last = redis.pcall('TIME'), tonumber(redis.call('HGET', KEYS[1], 'c')) or 0
+local count = string.format('%.0f', math.max(last + 1, (time[1] or 0) * 1e6 + (time[2] or 0)))
+redis.call('HSET', KEYS[1], 'c', count)"
+    };
+}
+
 /// The same, after counting up and making the count the floor of the fields; without fields a new incarnation begins.
-const RAISE: &str = "
+const RAISE: &str = concat!(
+    "
 if #ARGV == 1 then redis.call('DEL', KEYS[1]) end
 if redis.call('HEXISTS', KEYS[1], 'i') == 0 then redis.call('HSET', KEYS[1], 'i', ARGV[1], 'c', 0) end
-if #ARGV > 1 then
-  local count = redis.call('HINCRBY', KEYS[1], 'c', 1)
+if #ARGV > 1 then",
+    count_up!(),
+    "
   for at = 2, #ARGV do redis.call('HSET', KEYS[1], ARGV[at], count) end
 end
-return redis.call('HMGET', KEYS[1], 'i', 'c', unpack(ARGV, 2))";
+return redis.call('HMGET', KEYS[1], 'i', 'c', unpack(ARGV, 2))"
+);
 
 /// Key: state. Arguments: incarnation to use when there is none, the most rules of a list, the rule, then fields of a list
 /// and of the floor that stands in for it. As `rules::add` does it, in one step. Returns incarnation and counter.
-const RAISE_RULE: &str = "
-if redis.call('HEXISTS', KEYS[1], 'i') == 0 then redis.call('HSET', KEYS[1], 'i', ARGV[1], 'c', 0) end
-local count = redis.call('HINCRBY', KEYS[1], 'c', 1)
+const RAISE_RULE: &str = concat!(
+    "
+if redis.call('HEXISTS', KEYS[1], 'i') == 0 then redis.call('HSET', KEYS[1], 'i', ARGV[1], 'c', 0) end",
+    count_up!(),
+    "
 local best, at_best
 for at = 4, #ARGV, 2 do
   local others, stands = {}, false
@@ -54,10 +70,11 @@ end
 if #best >= tonumber(ARGV[2]) then
   redis.call('HSET', KEYS[1], ARGV[at_best], '', ARGV[at_best + 1], count)
 else
-  best[#best + 1] = string.format('%d %s', count, ARGV[3])
+  best[#best + 1] = count .. ' ' .. ARGV[3]
   redis.call('HSET', KEYS[1], ARGV[at_best], table.concat(best, '\\n'))
 end
-return redis.call('HMGET', KEYS[1], 'i', 'c')";
+return redis.call('HMGET', KEYS[1], 'i', 'c')"
+);
 
 /// Key: state. Arguments: incarnation to begin, incarnation to leave. Another one than that stays.
 const ABANDON: &str = "

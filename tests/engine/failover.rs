@@ -108,6 +108,28 @@ async fn raises_that_were_lost_make_everything_old() {
     }
 }
 
+/// Who has raised a tag writes, on the server that has lost that, and dies before it learns so: what it wrote is stamped with a count
+/// that the others have yet to reach.
+#[tokio::test]
+async fn what_was_written_with_a_count_that_is_lost_is_older_than_the_next_raise() {
+    let world = World::new();
+    let [(a, remote), (b, _)] = pair(&world).await;
+    world.bus.cut();
+    let before = world.model.saved();
+    a.invalidate_tags(&["t"]).await.unwrap();
+    world.model.put_back(before);
+    let mut held = remote.hold(|request| matches!(request, RemoteRequest::Write { .. }));
+    let dies = tokio::spawn(async move { a.set_with("k", &2, &tagged(&["t"])).await });
+    held.arrived().await;
+    remote.fail();
+    world.clock.advance(Duration::from_millis(1));
+    b.invalidate_tags(&["t"]).await.unwrap();
+    for cache in [&b, &world.join().await.0] {
+        assert_eq!(soon(cache.get::<u8>("k")).await.unwrap(), None);
+    }
+    dies.abort();
+}
+
 #[tokio::test]
 async fn a_server_that_lost_more_than_is_remembered_has_nothing_that_counts() {
     let world = World::new();

@@ -213,7 +213,7 @@ impl Data {
                 }
                 self.state(&[]);
                 if !fields.is_empty() {
-                    self.counter += 1;
+                    self.count_up(now);
                 }
                 for field in fields {
                     self.floors.insert(field.clone(), self.counter);
@@ -228,7 +228,7 @@ impl Data {
             }
             RemoteRequest::RaiseRule { rule, places } => {
                 self.state(&[]);
-                self.counter += 1;
+                self.count_up(now);
                 let list_at = |field: &str| Cow::from(self.lists.get(field).map_or("", String::as_str));
                 let placed = rules::add(places, rule, self.counter, list_at).expect("a rule has a place");
                 if placed.folded {
@@ -376,6 +376,11 @@ impl Data {
             envelope: envelope.clone(),
             life: (*until != Millis::NEVER).then(|| until.since(now)),
         })
+    }
+
+    /// By the time in microseconds.
+    fn count_up(&mut self, now: Millis) {
+        self.counter = (self.counter + 1).max(now.0 * 1_000);
     }
 
     fn state(&mut self, fields: &[Box<str>]) -> RemoteReply {
