@@ -5,7 +5,7 @@ import type { Ages } from './ahead';
 import type { Bulkhead } from './bulkhead';
 import { byteLength, decodeOwn, undecodable, type Codec, type Encoded } from './codec';
 import { Failures } from './failures';
-import { HotSpace, type Captured, type HotNode } from './hot-tier';
+import { HotSpace, type Captured } from './hot-tier';
 import { KeptValue } from './kept-value';
 import type { SharedLoad } from './load';
 import { Status, Word, type ReadStatus } from './native';
@@ -43,10 +43,6 @@ export class Space {
     this.id = id;
     this.hot = new HotSpace(generationIndex);
     this.backgroundLoads = new Condition((error) => tiers.reports.error(error));
-  }
-
-  findHot(key: string): HotNode | undefined {
-    return this.tiers.hot.find(this.hot, key);
   }
 
   /** Reads L1. What was captured is in `tiers.session.answer` until the next read. */

@@ -5,7 +5,7 @@
 use crate::engine::Engine;
 use crate::engine::outbox::BatchState;
 use crate::engine::recovery::{KEYS, Missed};
-use crate::engine::witness::Loss;
+use crate::engine::witness::{Found, Loss};
 use crate::error::Result;
 use crate::event::{Change, Frame, KeyChange, LogId};
 use crate::tier::{LOG_PAGE, RemoteReply, RemoteRequest};
@@ -22,18 +22,21 @@ struct Audit {
     suspicions: u64,
     /// How often the log was found torn before it began.
     tears: u64,
+    /// The last frame that was remembered when it began.
+    end: Option<LogId>,
     /// The first frame of the log.
     first: Option<LogId>,
     there: BTreeSet<LogId>,
+    /// What was read. Some of it may not have been heard yet.
+    pages: Vec<Vec<(LogId, Bytes)>>,
 }
 
 impl Engine {
     /// Finds out what was lost; once at a time, and again as long as it was in vain.
     pub(super) fn audit(self: &Arc<Self>) {
-        if self.inbound.auditing.swap(true, Ordering::SeqCst) {
-            return;
+        if !std::mem::replace(&mut *self.inbound.auditing.lock(), true) {
+            self.audit_anew();
         }
-        self.audit_anew();
     }
 
     fn audit_anew(self: &Arc<Self>) {
@@ -41,8 +44,10 @@ impl Engine {
             incarnation: self.inbound.incarnation.load(Ordering::SeqCst),
             suspicions: self.witness.suspicions(),
             tears: self.witness.tears(),
+            end: self.witness.hold(),
             first: None,
             there: BTreeSet::new(),
+            pages: Vec::new(),
         };
         self.audit_from(audit, LogId::START);
     }
@@ -54,23 +59,24 @@ impl Engine {
         if !is_readable {
             return self.abandon(before);
         }
+        if !self.recovery.doubts_all() {
+            self.inbound.incarnation.store(before, Ordering::SeqCst);
+        }
         self.witness.suspect();
-        self.doubt_all();
+        self.recovery.doubt_all();
     }
 
     /// The log lacks what stood in it, and what was said on the bus shows that.
     pub(super) fn find_torn(self: &Arc<Self>) {
-        self.witness.tear();
-        self.doubt_all();
+        self.tear();
         self.drop_unheard();
         self.audit();
     }
 
-    fn doubt_all(&self) {
-        if !self.recovery.doubts_all() {
-            let before = self.last_state.lock().0;
-            self.inbound.incarnation.store(before, Ordering::SeqCst);
-        }
+    /// An audit that runs begins anew, and the doubt does not end with it.
+    pub(super) fn tear(&self) {
+        let _turn = self.inbound.auditing.lock();
+        self.witness.tear();
         self.recovery.doubt_all();
     }
 
@@ -79,31 +85,27 @@ impl Engine {
         let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
             match reply {
-                Ok(RemoteReply::Log(frames, _)) => {
-                    let ids = frames.iter().map(|(id, _)| *id).collect();
-                    // Some of them may not have been heard yet; what does not fit is what is looked for.
-                    let _ = engine.witness.saw_page(&frames);
-                    engine.audit_page(audit, from, ids);
-                }
+                Ok(RemoteReply::Log(frames, _)) => engine.audit_page(audit, from, frames),
                 // The others of the batch were answered: it will not be known.
                 Err(_) if state.incarnation != 0 => {
                     engine.abandon(state.incarnation);
-                    engine.recovery.end_doubt();
-                    engine.inbound.auditing.store(false, Ordering::SeqCst);
+                    engine.end_audit(&audit);
                 }
-                _ => engine.inbound.auditing.store(false, Ordering::SeqCst),
+                _ => *engine.inbound.auditing.lock() = false,
             }
         });
         self.outbox.push(RemoteRequest::ReadLog { from }, None, done).run();
     }
 
-    fn audit_page(self: &Arc<Self>, mut audit: Audit, from: LogId, ids: Vec<LogId>) {
-        let (full, last) = (ids.len() >= LOG_PAGE, ids.last().copied());
+    fn audit_page(self: &Arc<Self>, mut audit: Audit, from: LogId, page: Vec<(LogId, Bytes)>) {
+        let ids = || page.iter().map(|(id, _)| *id);
+        let (full, last) = (page.len() >= LOG_PAGE, ids().last());
         let since = self.witness.from();
         if from == LogId::START {
-            audit.first = ids.first().copied();
+            audit.first = ids().next();
         }
-        audit.there.extend(ids);
+        audit.there.extend(ids());
+        audit.pages.push(page);
         let jumps = from == LogId::START && full && audit.first <= since;
         match (last, since) {
             // What lies between the beginning and the frames in question is of no interest.
@@ -115,9 +117,17 @@ impl Engine {
 
     fn settle(self: &Arc<Self>, audit: &Audit) {
         let now = self.last_state.lock().0;
-        let loss = self
-            .witness
-            .settle(audit.first, &audit.there, audit.there.len(), audit.suspicions);
+        let log = Found {
+            first: audit.first,
+            there: &audit.there,
+            length: audit.there.len(),
+            end: audit.end,
+        };
+        let loss = self.witness.settle(&log, audit.suspicions);
+        for page in &audit.pages {
+            // What did not fit is what was looked for.
+            let _ = self.witness.saw_page(page);
+        }
         match loss {
             Loss::Unknown => self.abandon(now),
             // The clear that ended it is lost, whether anybody here has heard of it or not.
@@ -136,12 +146,20 @@ impl Engine {
                 }
             }
         }
-        // One more was replaced meanwhile, or it was another log that was read.
-        if self.witness.suspicions() != audit.suspicions || self.witness.tears() != audit.tears {
-            return self.audit_anew();
+        self.end_audit(audit);
+    }
+
+    /// Ends the doubt, unless one more server was replaced meanwhile, or it was another log that was read.
+    fn end_audit(self: &Arc<Self>, audit: &Audit) {
+        {
+            let mut auditing = self.inbound.auditing.lock();
+            if (self.witness.suspicions(), self.witness.tears()) == (audit.suspicions, audit.tears) {
+                self.recovery.end_doubt();
+                *auditing = false;
+                return;
+            }
         }
-        self.recovery.end_doubt();
-        self.inbound.auditing.store(false, Ordering::SeqCst);
+        self.audit_anew();
     }
 
     /// These stand in the log, and what they tell of keys may be lost. What they tell of tags and namespaces stands where the log
@@ -173,7 +191,7 @@ impl Engine {
                 };
                 self.missed_key(&namespace, &key, generation, missed, false);
             }
-            // The counter has gone back: values that were stamped with what is lost would outlive the next raise.
+            // Where the clocks of two servers differ, the counter may have gone back: what was stamped with a lost one would outlive the next raise.
             Change::Tags { .. } | Change::Clear { .. } => self.abandon(incarnation),
             Change::Pattern { path, .. } if path.is_empty() => self.abandon(incarnation),
             Change::Pattern { path, .. } => {

@@ -46,8 +46,8 @@ pub(super) struct Inbound {
     answered: AtomicBool,
     /// Incarnation of the remote tier when everything was known last.
     pub(super) incarnation: AtomicU64,
-    /// It is being found out what the remote tier has lost.
-    pub(super) auditing: AtomicBool,
+    /// It is being found out what the remote tier has lost. Held while a doubt begins or ends.
+    pub(super) auditing: Mutex<bool>,
 }
 
 /// Whether the log can be used. Without it a lost message shows only by what the next one says of those before it, and a
@@ -73,7 +73,7 @@ impl Default for Inbound {
             dropped: AtomicU64::new(NEVER),
             answered: AtomicBool::new(false),
             incarnation: AtomicU64::new(0),
-            auditing: AtomicBool::new(false),
+            auditing: Mutex::default(),
         }
     }
 }
@@ -399,8 +399,10 @@ impl Engine {
         }
         if complete {
             self.inbound.caught_up();
-            let incarnation = self.last_state.lock().0;
-            self.inbound.incarnation.store(incarnation, Ordering::SeqCst);
+            if !self.recovery.doubts_all() {
+                let incarnation = self.last_state.lock().0;
+                self.inbound.incarnation.store(incarnation, Ordering::SeqCst);
+            }
         } else {
             self.read_log();
         }
@@ -411,10 +413,9 @@ impl Engine {
         if end.is_above(mark) {
             self.witness.lose_sight();
         }
-        self.witness.tear();
+        self.tear();
         self.inbound.hearing.lock().begin_anew(mark);
         self.inbound.set_log(Log::Unknown);
-        self.recovery.doubt_all();
         self.drop_unheard();
         self.audit();
         self.ask_log(self.clock.now());

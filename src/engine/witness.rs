@@ -27,7 +27,7 @@ const WINDOW: u64 = 10_000;
 /// The same where the log goes on while another server is gone: it takes that long, and longer, until the server is given up, its
 /// replica is promoted, and that is noticed.
 const SCATTERED_WINDOW: u64 = 60_000;
-/// Frames remembered at most.
+/// Frames remembered at most; twice as many while it is found out what is lost.
 const FRAMES: usize = 10_000;
 /// Incarnations that have ended, remembered at most.
 const INCARNATIONS: usize = 64;
@@ -58,6 +58,8 @@ struct Seen {
     forgotten: Option<LogId>,
     /// How often the log was found torn.
     tears: u64,
+    /// Until it is settled what the log has lost nothing is forgotten.
+    held: bool,
 }
 
 /// A frame, and the place before it where that is known.
@@ -83,6 +85,18 @@ impl End {
     pub fn is_above(&self, mark: u64) -> bool {
         self.mark.is_some_and(|seen| mark < seen)
     }
+}
+
+/// What was found in a log.
+pub struct Found<'a> {
+    /// Its first frame.
+    pub first: Option<LogId>,
+    /// Its places since [`Witness::from`], or all of them if it begins later.
+    pub there: &'a BTreeSet<LogId>,
+    /// How many.
+    pub length: usize,
+    /// The last frame that was remembered before it was read. Others may have been told since.
+    pub end: Option<LogId>,
 }
 
 /// What the log has lost.
@@ -139,6 +153,13 @@ impl Witness {
         self.seen.lock().tears += 1;
     }
 
+    /// From here on nothing is forgotten until it is settled what the log has lost. The last frame that is remembered.
+    pub fn hold(&self) -> Option<LogId> {
+        let mut seen = self.seen.lock();
+        seen.held = true;
+        seen.frames.last_key_value().map(|(id, _)| *id)
+    }
+
     /// How often that has happened.
     pub fn tears(&self) -> u64 {
         self.seen.lock().tears
@@ -150,7 +171,11 @@ impl Witness {
         if seen.base.is_some_and(|base| id <= base) {
             return true;
         }
-        let fits = seen.fits(before, id, frame);
+        // Two frames cannot have one place: of one of them nobody will know what it told.
+        let displaced = seen.frames.get(&id).is_some_and(|told| told.frame != *frame);
+        let fits = !displaced && seen.fits(before, id);
+        seen.blind |= displaced;
+        seen.held |= !fits;
         let known = seen.frames.get(&id).and_then(|told| told.before);
         let told = Told {
             before: before.or(known),
@@ -163,14 +188,16 @@ impl Witness {
             seen.forgotten = Some(id);
         }
         let newest = seen.frames.last_key_value().map_or(id, |(id, _)| *id);
+        let most = if seen.held { 2 * FRAMES } else { FRAMES };
         while let Some(oldest) = seen.frames.first_entry() {
             let id = *oldest.key();
-            let is_late = id.millis.saturating_add(self.window()) >= newest.millis;
-            if is_late && seen.frames.len() <= FRAMES {
+            let is_late = seen.held || id.millis.saturating_add(self.window()) >= newest.millis;
+            if is_late && seen.frames.len() <= most {
                 break;
             }
             seen.frames.pop_first();
             seen.base = Some(id);
+            seen.blind |= seen.held;
             if is_late {
                 seen.forgotten = seen.forgotten.max(Some(id));
             }
@@ -251,15 +278,22 @@ impl Witness {
         }
     }
 
-    /// What a log has lost that begins with `first` and has these places since [`Witness::from`], or all of them if it begins
-    /// later. One that is as long as logs become has been trimmed: what is older than its first frame is not lost for that.
-    /// From here on what is lost counts as told; what is there may be lost yet. So many suspicions are settled by it.
-    pub fn settle(&self, first: Option<LogId>, there: &BTreeSet<LogId>, length: usize, suspicions: u64) -> Loss {
+    /// What the log has lost in which this was found. One that is as long as logs become has been trimmed: what is older than its
+    /// first frame is not lost for that. From here on what is lost counts as told; what is there may be lost yet. So many suspicions are
+    /// settled by it.
+    pub fn settle(&self, log: &Found<'_>, suspicions: u64) -> Loss {
+        let Found {
+            first,
+            there,
+            length,
+            end,
+        } = *log;
         let mut seen = self.seen.lock();
         let suspected = std::mem::replace(&mut seen.settled, suspicions) != suspicions;
         let has_forgotten = seen.has_forgotten(self.window());
         let frames = std::mem::take(&mut seen.frames);
         let blind = std::mem::take(&mut seen.blind);
+        seen.held = false;
         // Older frames are there, and this one is not: it was not trimmed, and nobody knows what else is missing.
         let lacks_base = |base: LogId| first.is_some_and(|first| first <= base) && !there.contains(&base);
         if blind || seen.base.is_none_or(lacks_base) {
@@ -275,7 +309,7 @@ impl Witness {
         let (there, lost): (BTreeMap<_, _>, BTreeMap<_, _>) = frames
             .into_iter()
             .filter(|(id, _)| !trimmed(id))
-            .partition(|(id, _)| there.contains(id));
+            .partition(|(id, _)| there.contains(id) || Some(*id) > end);
         let doubtful = if suspected {
             there.values().map(|told| told.frame.clone()).collect()
         } else {
@@ -296,15 +330,14 @@ impl Witness {
 impl Seen {
     /// Whether nothing that is remembered stood between this frame and the one before it, and the one behind it was appended
     /// to a log that had it.
-    fn fits(&self, before: Option<LogId>, id: LogId, frame: &Bytes) -> bool {
+    fn fits(&self, before: Option<LogId>, id: LogId) -> bool {
         let below = self.frames.range(..id).next_back().map(|(id, _)| *id);
         let above = self.frames.range((Excluded(id), Unbounded)).next();
-        let same = self.frames.get(&id).is_none_or(|told| told.frame == frame);
         let is_next = before.is_none_or(|before| below.or(self.base) <= Some(before));
         let is_followed = above
             .and_then(|(_, told)| told.before)
             .is_none_or(|before| id <= before);
-        same && is_next && is_followed
+        is_next && is_followed
     }
 
     /// Whether something was told in the last milliseconds that is not remembered.
@@ -348,8 +381,26 @@ mod tests {
         assert!(witness.saw(None, id, frame));
     }
 
-    fn there(frames: impl IntoIterator<Item = u64>) -> BTreeSet<LogId> {
-        frames.into_iter().map(id).collect()
+    /// An audit finds these.
+    fn found(witness: &Witness, first: Option<LogId>, there: &BTreeSet<LogId>, length: usize) -> Loss {
+        let end = witness.hold();
+        let log = Found {
+            first,
+            there,
+            length,
+            end,
+        };
+        witness.settle(&log, witness.suspicions())
+    }
+
+    fn settle(witness: &Witness, first: Option<LogId>, there: impl IntoIterator<Item = u64>) -> Loss {
+        let there: BTreeSet<_> = there.into_iter().map(id).collect();
+        found(witness, first, &there, there.len())
+    }
+
+    /// The same in a log that is as long as logs become.
+    fn settle_long(witness: &Witness, first: Option<LogId>, there: impl IntoIterator<Item = u64>) -> Loss {
+        found(witness, first, &there.into_iter().map(id).collect(), LOG_LENGTH)
     }
 
     fn lost(frames: impl IntoIterator<Item = u64>) -> Loss {
@@ -370,8 +421,8 @@ mod tests {
     fn frames_that_are_not_there_are_lost() {
         let seen = || witness([2, 3, 4]);
         assert_eq!(seen().from(), Some(id(1)));
-        assert_eq!(seen().settle(Some(id(1)), &there([1, 2, 3, 4]), 4, 0), lost([]));
-        assert_eq!(seen().settle(Some(id(1)), &there([1, 2, 9]), 3, 0), lost([3, 4]));
+        assert_eq!(settle(&seen(), Some(id(1)), [1, 2, 3, 4]), lost([]));
+        assert_eq!(settle(&seen(), Some(id(1)), [1, 2, 9]), lost([3, 4]));
     }
 
     #[test]
@@ -414,6 +465,61 @@ mod tests {
     }
 
     #[test]
+    fn of_two_frames_at_one_place_one_is_lost_and_nobody_knows_what_it_told() {
+        let witness = witness([2]);
+        let before = id(1);
+        assert!(!witness.told(&Place::Logged { before, id: id(2) }, &frame(9)));
+        assert_eq!(settle(&witness, Some(id(1)), [1, 2]), Loss::Unknown);
+    }
+
+    #[test]
+    fn what_is_told_while_it_is_found_out_is_not_lost() {
+        let witness = witness([2, 3]);
+        let end = witness.hold();
+        saw(&witness, id(4), &frame(4));
+        let there = [1, 2].map(id).into();
+        let log = Found {
+            first: Some(id(1)),
+            there: &there,
+            length: 2,
+            end,
+        };
+        assert_eq!(witness.settle(&log, 0), lost([3]));
+        assert_eq!(witness.end().frame, Some(id(4)), "and may be lost yet");
+    }
+
+    #[test]
+    fn nothing_is_forgotten_while_it_is_found_out_what_is_lost() {
+        let witness = witness([2, 3]);
+        witness.hold();
+        let later = [WINDOW + 3, 2 * WINDOW + 4];
+        assert!(!witness.saw_page(&[1, 2, later[0], later[1]].map(|millis| (id(millis), frame(millis)))));
+        assert_eq!(settle(&witness, Some(id(1)), [1, 2, later[0], later[1]]), lost([3]));
+        saw(&witness, id(2 * WINDOW + 5), &frame(5));
+        assert_eq!(witness.from(), Some(id(later[0])), "from then on it is");
+        // Nor when it is the frame itself that shows it.
+        let witness = self::witness([3]);
+        let before = id(WINDOW);
+        assert!(witness.told(
+            &Place::Logged {
+                before,
+                id: id(WINDOW + 2)
+            },
+            &frame(WINDOW + 2)
+        ));
+        let torn = Place::Logged {
+            before: id(2),
+            id: id(2 * WINDOW + 9),
+        };
+        assert!(!witness.told(&torn, &frame(6)));
+        assert_eq!(witness.end().frame, Some(id(2 * WINDOW + 9)));
+        assert_eq!(
+            settle(&witness, Some(id(1)), [1, 2, 2 * WINDOW + 9]),
+            lost([3, WINDOW + 2])
+        );
+    }
+
+    #[test]
     fn a_page_of_the_log_shows_that_it_is_torn() {
         let page = |frames: &[u64]| -> Vec<_> { frames.iter().map(|millis| (id(*millis), frame(*millis))).collect() };
         assert!(witness([2, 4]).saw_page(&page(&[2, 3, 4, 5])));
@@ -425,31 +531,31 @@ mod tests {
     #[test]
     fn a_log_that_ends_before_all_that_is_remembered_has_lost_nobody_knows_what() {
         let witness = witness([2, 3]);
-        assert_eq!(witness.settle(Some(id(0)), &there([9]), 2, 0), Loss::Unknown);
+        assert_eq!(settle(&witness, Some(id(0)), [9]), Loss::Unknown);
     }
 
     #[test]
     fn a_log_that_was_trimmed_has_lost_nothing_and_one_that_was_deleted_may_have_lost_what_is_remembered() {
         let seen = || witness([2, 3, 4]);
-        assert_eq!(seen().settle(Some(id(3)), &there([3]), LOG_LENGTH, 0), lost([4]));
-        assert_eq!(seen().settle(Some(id(3)), &there([3, 4]), 2, 0), lost([2]));
-        assert_eq!(seen().settle(None, &there([]), 0, 0), lost([2, 3, 4]));
+        assert_eq!(settle_long(&seen(), Some(id(3)), [3]), lost([4]));
+        assert_eq!(settle(&seen(), Some(id(3)), [3, 4]), lost([2]));
+        assert_eq!(settle(&seen(), None, []), lost([2, 3, 4]));
     }
 
     #[test]
     fn what_was_lost_once_is_not_missed_again() {
         let witness = witness([2, 3]);
         assert_eq!(witness.end().frame, Some(id(3)));
-        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2, 0), lost([3]));
+        assert_eq!(settle(&witness, Some(id(1)), [1, 2]), lost([3]));
         assert_eq!(witness.end().frame, Some(id(2)), "a log that ends there is whole");
-        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2, 0), lost([]));
+        assert_eq!(settle(&witness, Some(id(1)), [1, 2]), lost([]));
     }
 
     #[test]
     fn what_was_there_once_may_be_lost_yet() {
         let witness = witness([2, 3]);
-        assert_eq!(witness.settle(Some(id(1)), &there([1, 2]), 2, 0), lost([3]));
-        assert_eq!(witness.settle(None, &there([]), 0, 0), lost([2]));
+        assert_eq!(settle(&witness, Some(id(1)), [1, 2]), lost([3]));
+        assert_eq!(settle(&witness, None, []), lost([2]));
     }
 
     #[test]
@@ -457,7 +563,7 @@ mod tests {
         let witness = witness([2, 500, WINDOW + 501]);
         assert_eq!(witness.from(), Some(id(500)));
         saw(&witness, id(3), &frame(3));
-        assert_eq!(witness.settle(Some(id(1)), &there([500]), 1, 0), lost([WINDOW + 501]));
+        assert_eq!(settle(&witness, Some(id(1)), [500]), lost([WINDOW + 501]));
     }
 
     #[test]
@@ -477,7 +583,7 @@ mod tests {
         [2, 3]
             .into_iter()
             .for_each(|millis| saw(&witness, id(millis), &frame(millis)));
-        let settle = || witness.settle(Some(id(1)), &there([1, 2, 3]), 3, witness.suspicions());
+        let settle = || settle(&witness, Some(id(1)), [1, 2, 3]);
         assert_eq!(settle(), doubtful([]));
         witness.suspect();
         assert_eq!(settle(), doubtful([2, 3]));
@@ -501,8 +607,8 @@ mod tests {
         let settle = |witness: &Witness| {
             witness.suspect();
             let from = witness.from().expect("it has begun");
-            let there = witness.seen.lock().frames.keys().copied().chain([from]).collect();
-            witness.settle(Some(from), &there, there.len(), witness.suspicions())
+            let there: BTreeSet<_> = witness.seen.lock().frames.keys().copied().chain([from]).collect();
+            found(witness, Some(from), &there, there.len())
         };
         let witness = Witness::new(true);
         witness.begin(LogId::START);

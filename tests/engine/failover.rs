@@ -4,6 +4,7 @@
 use crate::rig::{FakeRemote, RedisServer, World, eventually, hearing, soon};
 use std::sync::Arc;
 use std::time::Duration;
+use turbocache::event::LogId;
 use turbocache::tier::{LOG_LENGTH, RemoteRequest};
 use turbocache::{Cache, WriteOptions};
 
@@ -381,6 +382,27 @@ async fn what_is_read_while_the_connection_is_replaced_is_not_believed() {
     remote.succeed();
     held.release();
     assert_eq!(soon(read).await.unwrap().unwrap(), None);
+}
+
+/// It stands behind what the audit has read.
+#[tokio::test]
+async fn what_is_changed_while_it_is_found_out_what_was_lost_stands() {
+    let world = World::new();
+    let [(a, remote), _] = pair(&world).await;
+    let before = world.model.saved();
+    a.delete("unrelated").await.unwrap();
+    world.model.put_back(before);
+    let mut held = remote.hold(|request| matches!(request, RemoteRequest::ReadLog { from } if *from == LogId::START));
+    world.clock.advance(Duration::from_millis(400));
+    held.arrived().await;
+    soon(a.set("k", &2)).await.unwrap();
+    soon(a.invalidate_tags(&["another"])).await.unwrap();
+    held.release();
+    settled(&world, &a).await;
+    assert_eq!(a.engine().counters().changes_lost.value(), 1);
+    let (late, _) = world.join().await;
+    assert_eq!(soon(late.get::<u8>("k")).await.unwrap(), Some(2));
+    assert_eq!(soon(late.get::<u8>("other")).await.unwrap(), Some(1));
 }
 
 #[tokio::test]

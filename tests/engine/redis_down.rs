@@ -137,9 +137,10 @@ async fn an_emptied_server_has_none_of_the_old_and_takes_the_new() {
         assert_eq!(cache.get::<u8>("k").await.unwrap(), None);
         assert_eq!(cache.nested("users").get::<u8>("k").await.unwrap(), None);
     }
-    a.set("k", &2).await.unwrap();
-    // Until it is clear that the server has none of the old, nothing that it says is believed.
+    // Until it is clear that the server has none of the old, nothing that it says is believed; and what is written meanwhile may
+    // be taken for that.
     eventually("the new is believed", async || {
+        a.set("k", &2).await.unwrap();
         b.get::<u8>("k").await.unwrap() == Some(2)
     })
     .await;

@@ -21,18 +21,18 @@ const TELL: &str = "
 local call, places = redis.pcall, {}
 local lives = call('PEXPIRE', KEYS[1], ARGV[3])
 local before = call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
-before = before[1] and before[1][1] or '0-0'
+before = not before.err and (before[1] and before[1][1] or '0-0')
 for at = 4, #ARGV do
   local id = call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'f', ARGV[at])
   local behind = ''
-  if type(id) == 'string' then
+  if type(id) == 'string' and before then
     behind = before .. ' ' .. id
     before = id
-  else
+  elseif type(id) ~= 'string' then
     local last, time = tonumber(call('GET', KEYS[2])) or 0, call('TIME')
     local mark = math.max(last + 1, (time[1] or 0) * 1e6 + (time[2] or 0))
     local set = call('SET', KEYS[2], string.format('%.0f', mark), 'PX', ARGV[3])
-    behind = set.ok and string.format('%s %.0f %.0f', before, last, mark) or ''
+    behind = set.ok and string.format('%s %.0f %.0f', before or '0-0', last, mark) or ''
   end
   call('PUBLISH', ARGV[1], ARGV[at] .. behind)
   places[#places + 1] = behind
