@@ -60,12 +60,12 @@ pub enum RemoteRequest {
         /// Fields whose floors are wanted; those that begin with `all:` are lists of rules.
         fields: Vec<Box<str>>,
     },
-    /// Counts one up, and makes that the floor of these fields; no fields: a new incarnation. → `State` with these floors
+    /// Counts up, and makes that the floor of these fields; no fields: a new incarnation. → `State` with these floors
     Raise {
         /// Fields whose floor becomes the new count.
         fields: Vec<Box<str>>,
     },
-    /// Counts one up, and adds the rule with that count to the shortest list of its places, or to the one in which it stands;
+    /// Counts up, and adds the rule with that count to the shortest list of its places, or to the one in which it stands;
     /// see [`rules`]. → `State` without floors
     RaiseRule {
         /// The rule; there is no line break in it.
@@ -299,7 +299,7 @@ impl Stored {
 pub struct NamespaceState {
     /// A random number; another one means that everything before is gone.
     pub incarnation: u64,
-    /// Number of raises in this incarnation.
+    /// Grows with each raise in this incarnation.
     pub counter: u64,
     /// Floors of the fields that were asked for, in their order; 0 = never raised, or a list.
     pub floors: Vec<u64>,

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 pub struct BatchState {
     /// 0 = unknown, or no remote tier.
     pub incarnation: u64,
-    /// Number of raises.
+    /// Grows with each raise.
     pub counter: u64,
     floors: HashMap<Box<str>, u64>,
     /// The highest of them: mostly nothing was raised since an entry was born, and one comparison says so.
