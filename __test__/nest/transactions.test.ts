@@ -21,6 +21,7 @@ import {
   type UnitOfWork,
 } from 'turbocache-js/transactions';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../rig/until';
 import { start, track } from './fixture';
 
 // What is read inside of a transaction stays in it. The database is a value, which each transaction has a copy of until it commits.
@@ -365,6 +366,26 @@ it('the interceptor neither answers from the cache nor stores for a request that
   inTransaction = true;
   expect(await ask()).toBe('new');
   expect(database.reads).toEqual(['new', 'old', 'new']);
+});
+
+it('in an application of named managers only, the first of them is told of a journal that cannot be read', async () => {
+  const told: string[] = [];
+  const manager = (name: string) =>
+    TurboCacheModule.forRoot({
+      name,
+      onError: ({ message }, { method }) => void told.push(`${name}: ${method}: ${message}`),
+    });
+  const transaction = () => Promise.reject(new Error('no connection'));
+  const source = { ...database.source, database: { dialect: 'postgres', execute: nothing, transaction } };
+  await start({
+    imports: [
+      manager('shop'),
+      manager('sessions'),
+      TurboCacheTransactionsModule.forRoot({ source, journal: { owner: 'shop', every: '1h' } }),
+    ],
+  });
+  await until('it is told', () => told.length > 0);
+  expect(told).toEqual([expect.stringMatching(/^shop: journal: .*no connection/)]);
 });
 
 interface Signal {
