@@ -181,6 +181,75 @@ it('in an application of named managers only, their owners are told of nonsense,
   expect(told.toSorted()).toEqual(['sessions: event changes, sessions', 'shop: event changes, users']);
 });
 
+describe('messages that say themselves what to drop, in an application of named managers only', () => {
+  const told: string[] = [];
+  const manager = (name: string) =>
+    TurboCacheModule.forRoot({ name, onError: (error) => void told.push(`${name}: ${error.message}`) });
+
+  async function listen(options: Pick<ChannelRules, 'caches' | 'afterGap'>) {
+    told.length = 0;
+    const subscriber = new Redis(redis.port, '127.0.0.1', { retryStrategy: () => 20 });
+    subscriber.on('error', () => {});
+    ends.push(async () => subscriber.disconnect());
+    const app = await start({
+      imports: [
+        manager('shop'),
+        manager('other'),
+        TurboCacheModule.forFeature(['users'], { manager: 'shop' }),
+        TurboCacheEventsModule.forRoot({ channels: { subscriber, on: { evictions: 'eviction' }, ...options } }),
+      ],
+    });
+    await until('it is heard', async () => String(await redis.cli('PUBSUB', 'NUMSUB', 'evictions')).endsWith('1'));
+    const [shop, other, users] = ['shop', 'other', 'users'].map((name) => app.get<CacheManager>(getCacheToken(name)));
+    return { shop: shop!, other: other!, users: users!, events: app.get(TurboCacheEvents) };
+  }
+
+  it('drop from the manager and from the cache that they name', async () => {
+    const { shop, users, events } = await listen({ caches: ['shop', 'users'] });
+    for (const cache of [shop, users]) await cache.setMany(['a', 'b'].map((key) => ({ key, value: key })));
+    await publish('evictions', { cache: 'shop', keys: ['a'] });
+    await publish('evictions', { cache: 'users', keys: ['b'] });
+    await until('both are applied', () => events.stats().evicted === 2);
+    expect(await shop.getMany(['a', 'b'])).toEqual([undefined, 'b']);
+    expect(await users.getMany(['a', 'b'])).toEqual(['a', undefined]);
+    expect(told).toEqual([]);
+  });
+
+  it('are nonsense when they name no cache, and the owners of all that they may name are told once', async () => {
+    const { shop, other, events } = await listen({ caches: ['users', 'shop'] });
+    for (const cache of [shop, other]) await cache.set('kept', 1);
+    await publish('evictions', { all: true });
+    await publish('evictions', { all: true, cache: 'other' });
+    await until('both are counted', () => events.stats().malformed === 2);
+    const expected = 'expected one of users, shop (the option `caches`).';
+    expect(told).toEqual([
+      `shop: A message on "evictions" names no cache; ${expected}`,
+      `shop: A message on "evictions" names the cache "other"; ${expected}`,
+    ]);
+    expect([await shop.get('kept'), await other.get('kept')]).toEqual([1, 1]);
+  });
+
+  it('cost all that they may name, and nothing else, when some may be lost', async () => {
+    const { shop, other, users, events } = await listen({ caches: ['shop', 'users'], afterGap: 'clear' });
+    for (const cache of [shop, other, users]) await cache.set('a', 1);
+    await redis.restart();
+    await until('the gap has ended', () => events.stats().evicted >= 2);
+    await until('both are empty', async () => !(await shop.has('a')) && !(await users.has('a')));
+    expect(await other.get('a')).toBe(1);
+  });
+
+  it.each<[string, string[], string]>([
+    ['nothing that they may name', [], 'the default manager'],
+    ['a name that nobody has', ['shop', 'sessions'], 'the cache "sessions"'],
+  ])('%s ends the start', async (_, caches, wanted) => {
+    const starting = listen({ caches }).catch((cause: unknown) => cause);
+    expect(await starting).toMatchObject({
+      code: 'E_TURBOCACHE_OPTION',
+      message: expect.stringContaining(`uses ${wanted}, which this application does not have`),
+    });
+  });
+});
+
 it('an application starts without Redis, and hears when it comes', async () => {
   await redis.kill();
   const client = new Redis(redis.port, '127.0.0.1', { retryStrategy: () => 20, maxRetriesPerRequest: null });

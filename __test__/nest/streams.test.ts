@@ -163,6 +163,29 @@ it('an application starts without Redis, says so once, and reads when it comes',
   expect(failures).toHaveLength(1);
 });
 
+it('in an application of named managers only, entries drop from the one that they name', async () => {
+  const client = await CLIENTS.ioredis();
+  const told: string[] = [];
+  const app = await start({
+    imports: [
+      ...['shop', 'other'].map((name) =>
+        TurboCacheModule.forRoot({ name, onError: ({ message }) => void told.push(`${name}: ${message}`) }),
+      ),
+      TurboCacheEventsModule.forRoot({ streams: { client, on: { evictions: 'eviction' }, caches: ['shop'] } }),
+    ],
+  });
+  await until('the stream is waited for', waits);
+  const [shop, events] = [app.get<CacheManager>(getCacheToken('shop')), app.get(TurboCacheEvents)];
+  await shop.set('a', 1);
+  await add('evictions', { all: true });
+  await until('it is counted', () => events.stats().malformed === 1);
+  expect(await shop.get('a')).toBe(1);
+  expect(told).toEqual(['shop: A message on "evictions" names no cache; expected one of shop (the option `caches`).']);
+  await add('evictions', { all: true, cache: 'shop' });
+  await until('it is applied', () => events.stats().evicted === 1);
+  expect(await shop.get('a')).toBeUndefined();
+});
+
 it.each<[string, object, string]>([
   ['no client', { on: { a: { all: true } } }, 'streams.client'],
   ['a client that is none', { client: {}, on: { a: { all: true } } }, 'streams.client'],

@@ -5,7 +5,7 @@ import { TurboCacheEvents } from './events';
 import { CHECKED_OPTIONS } from './events.tokens';
 import type { CheckedChannels, CheckedEventsOptions } from './events-options';
 import { allowedEviction, parseMessage } from './message';
-import { cachesOf } from './rule';
+import { answeringFor, droppedFrom } from './rule';
 import { type Subscription, subscription } from './subscriber';
 
 @Injectable()
@@ -22,10 +22,10 @@ export class ChannelListener implements OnModuleInit, OnModuleDestroy {
 
   /** Does not wait for Redis: an application starts without it, and a client that reconnects subscribes then. */
   onModuleInit(): void {
-    const channels = this.#channels;
-    if (channels === undefined) return;
+    if (this.#channels === undefined) return;
+    const channels = { ...this.#channels, caches: this.events.speakable(this.#channels.caches) };
     for (const [channel, rules] of channels.on) {
-      for (const cache of cachesOf(rules)) this.events.check(channel, { cache });
+      for (const cache of answeringFor(rules, channels.caches)) this.events.check(channel, { cache });
     }
     const names = [...channels.on.keys()];
     this.#subscription = subscription(channels.subscriber, names, (channel, message) => {
@@ -46,7 +46,7 @@ export class ChannelListener implements OnModuleInit, OnModuleDestroy {
       await own.begin();
     } catch (cause) {
       const error = asError('The channels could not be subscribed to', cause);
-      this.events.failed([...channels.on.keys()].join(', '), error, namedBy(channels));
+      this.events.failed([...channels.on.keys()].join(', '), error, owners(channels));
     }
   }
 
@@ -57,9 +57,9 @@ export class ChannelListener implements OnModuleInit, OnModuleDestroy {
       await own.begin();
     } catch (cause) {
       const error = asError('The channels could not be subscribed to again', cause);
-      this.events.failed(channel, error, namedBy(channels));
+      this.events.failed(channel, error, owners(channels));
     }
-    const caches = new Set([...channels.caches, ...namedBy(channels)]);
+    const caches = new Set([...channels.on.values()].flatMap((rules) => droppedFrom(rules, channels.caches)));
     const all = [...caches].map((cache) => ({ ...(cache === undefined ? {} : { cache }), all: true }));
     await Promise.all(all.map((eviction) => this.events.evict(`${channel} (after a gap)`, eviction)));
   }
@@ -72,13 +72,13 @@ export class ChannelListener implements OnModuleInit, OnModuleDestroy {
       if (rules === 'eviction') await this.events.evict(channel, allowedEviction(payload, channel, channels.caches));
       else await this.events.apply({ event: channel, payload }, rules);
     } catch (error) {
-      this.events.malformed(channel, error as TurboCacheError, cachesOf(rules));
+      this.events.malformed(channel, error as TurboCacheError, answeringFor(rules, channels.caches));
     }
   }
 }
 
-function namedBy({ on }: CheckedChannels): (string | undefined)[] {
-  return [...on.values()].flatMap(cachesOf);
+function owners({ on, caches }: CheckedChannels): (string | undefined)[] {
+  return [...on.values()].flatMap((rules) => answeringFor(rules, caches));
 }
 
 function asError(what: string, cause: unknown): TurboCacheError {

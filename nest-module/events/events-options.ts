@@ -2,7 +2,7 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { ConfigurationError } from '../client';
 import { checkObject } from '../module/check-options';
-import { compileRule, type CompiledRule, type EvictionRule, type MessageRules } from './rule';
+import { type CacheNames, compileRule, type CompiledRule, type EvictionRule, type MessageRules } from './rule';
 import { isStreamClient, type StreamClient } from './stream-reader';
 import { type ChannelSubscriber, isSubscriber } from './subscriber';
 
@@ -17,7 +17,11 @@ export interface ChannelRules {
    * `{ "keys": ["user:1"], "tags": ["users"], "all": false, "cache": "users" }`.
    */
   on: Readonly<Record<string, 'eviction' | EvictionRule | readonly EvictionRule[]>>;
-  /** Names of caches that an `'eviction'` message may speak of, besides the default manager. @default [] */
+  /**
+   * Names of caches and managers that an `'eviction'` message may speak of, besides the default manager. Where there is no default
+   * manager, every message names one of them.
+   * @default []
+   */
   caches?: readonly string[];
   /**
    * What was said while the connection was lost is unknown. `keep`: entries live until their ttl. `clear`: the caches that the
@@ -37,7 +41,7 @@ export interface StreamRules {
   on: ChannelRules['on'];
   /** @default 'payload' */
   field?: string;
-  /** Names of caches that an `'eviction'` entry may speak of, besides the default manager. @default [] */
+  /** Names of caches and managers that an `'eviction'` entry may speak of, as on channels. @default [] */
   caches?: readonly string[];
 }
 
@@ -72,7 +76,7 @@ export interface CheckedStreams extends Pick<CheckedChannels, 'on' | 'caches'> {
 export interface CheckedChannels {
   readonly subscriber: ChannelSubscriber;
   readonly on: ReadonlyMap<string, MessageRules>;
-  readonly caches: ReadonlySet<string>;
+  readonly caches: CacheNames;
   readonly afterGap: 'keep' | 'clear';
 }
 

@@ -5,7 +5,7 @@ import type { Eviction } from '../eviction/eviction';
 import { evictWhenDue } from '../eviction/when-due';
 import { limitKey } from '../key/limit';
 import { CacheRegistry, type RegisteredCache } from '../registry/cache-registry';
-import type { CompiledRule, DomainEvent } from './rule';
+import type { CacheNames, CompiledRule, DomainEvent } from './rule';
 
 /** Since the application started. */
 export interface TurboCacheEventCounts {
@@ -35,11 +35,17 @@ export class TurboCacheEvents {
     await Promise.all(this.#running);
   }
 
+  /** At boot: what messages may speak of, `caches` and the default manager. With neither, `check` misses the latter. */
+  speakable(caches: CacheNames): CacheNames {
+    return caches.size > 0 && this.registry.find() === undefined ? caches : new Set([undefined, ...caches]);
+  }
+
   /** At boot: the cache of a rule exists, or the application does not start. */
   check(event: string, { cache }: Pick<CompiledRule, 'cache'>): void {
     if (this.registry.find(cache) !== undefined) return;
     const wanted = cache === undefined ? 'the default manager' : `the cache "${cache}"`;
-    const expected = 'TurboCacheModule.forRoot() without a name, or the `cache` option with the name of a manager';
+    const expected =
+      'TurboCacheModule.forRoot() without a name, or the name of a manager: `cache` of a rule, `caches` for messages';
     throw new ConfigurationError(
       'E_TURBOCACHE_OPTION',
       `TurboCacheEventsModule: the rule for "${event}" uses ${wanted}, which this application does not have; expected ${expected}.`,

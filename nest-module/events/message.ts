@@ -1,6 +1,7 @@
 /** What messages may say: parsed and judged before anything is done with them. */
 import { InvalidArgumentError } from '../client';
 import { checkEviction, type Eviction } from '../eviction/eviction';
+import type { CacheNames } from './rule';
 
 /** `place`: the channel or stream that it came on. */
 export function parseMessage(place: string, message: string): unknown {
@@ -20,13 +21,15 @@ export function parseMessage(place: string, message: string): unknown {
  * Whoever may send could make Redis walk over all of its keys, as often as he likes: no patterns. A name nobody declared would make a
  * cache, as many as he likes: no such names.
  */
-export function allowedEviction(payload: unknown, place: string, caches: ReadonlySet<string>): Eviction {
+export function allowedEviction(payload: unknown, place: string, caches: CacheNames): Eviction {
   const eviction = checkEviction(payload, { where: `A message on "${place}"`, withPatterns: false });
-  if (eviction.cache === undefined || caches.has(eviction.cache)) return eviction;
-  const expected = `one of ${[...caches].join(', ') || 'no cache at all'} (the option \`caches\`)`;
+  const { cache } = eviction;
+  if (caches.has(cache)) return eviction;
+  const names = [...caches].filter((name) => name !== undefined);
+  const expected = `one of ${names.join(', ') || 'no cache at all'} (the option \`caches\`)`;
   throw new InvalidArgumentError(
     'E_TURBOCACHE_ARGUMENT',
-    `A message on "${place}" names the cache "${eviction.cache}"; expected ${expected}.`,
-    { option: 'cache', got: eviction.cache, expected },
+    `A message on "${place}" names ${cache === undefined ? 'no cache' : `the cache "${cache}"`}; expected ${expected}.`,
+    { option: 'cache', got: cache, expected },
   );
 }

@@ -41,9 +41,17 @@ export interface CompiledRule {
 /** Of a channel or a stream. `'eviction'`: each message says itself what to drop. */
 export type MessageRules = 'eviction' | readonly CompiledRule[];
 
-/** The caches that such rules are about; `undefined`: the default manager. */
-export function cachesOf(rules: MessageRules): readonly (string | undefined)[] {
-  return rules === 'eviction' ? [undefined] : rules.map(({ cache }) => cache);
+/** Names of caches and managers; `undefined`: the default manager. */
+export type CacheNames = ReadonlySet<string | undefined>;
+
+/** All that such rules may drop from. `caches`: what messages may speak of. */
+export function droppedFrom(rules: MessageRules, caches: CacheNames): readonly (string | undefined)[] {
+  return rules === 'eviction' ? [...caches] : rules.map(({ cache }) => cache);
+}
+
+/** Who must be there for such rules, and is told of what fails. For messages the default manager, where there is one. */
+export function answeringFor(rules: MessageRules, caches: CacheNames): readonly (string | undefined)[] {
+  return rules === 'eviction' && caches.has(undefined) ? [undefined] : droppedFrom(rules, caches);
 }
 
 const PARAMETERS: ParameterList = {

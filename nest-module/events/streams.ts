@@ -5,7 +5,7 @@ import { TurboCacheEvents } from './events';
 import { CHECKED_OPTIONS } from './events.tokens';
 import type { CheckedEventsOptions, CheckedStreams } from './events-options';
 import { allowedEviction, parseMessage } from './message';
-import { cachesOf } from './rule';
+import { answeringFor, droppedFrom } from './rule';
 import { type StreamEntry, StreamReader } from './stream-reader';
 
 @Injectable()
@@ -22,10 +22,10 @@ export class StreamListener implements OnModuleInit, OnModuleDestroy {
 
   /** Does not wait for Redis: an application starts without it. */
   onModuleInit(): void {
-    const streams = this.#streams;
-    if (streams === undefined) return;
+    if (this.#streams === undefined) return;
+    const streams = { ...this.#streams, caches: this.events.speakable(this.#streams.caches) };
     for (const [stream, rules] of streams.on) {
-      for (const cache of cachesOf(rules)) this.events.check(stream, { cache });
+      for (const cache of answeringFor(rules, streams.caches)) this.events.check(stream, { cache });
     }
     this.#reader = new StreamReader(streams.client, [...streams.on.keys()], {
       onEntry: (stream, entry) => void this.#receive(streams, stream, entry),
@@ -34,7 +34,7 @@ export class StreamListener implements OnModuleInit, OnModuleDestroy {
         this.events.failed(
           [...streams.on.keys()].join(', '),
           asError(cause),
-          [...streams.on.values()].flatMap(cachesOf),
+          [...streams.on.values()].flatMap((rules) => answeringFor(rules, streams.caches)),
         );
       },
     });
@@ -54,14 +54,13 @@ export class StreamListener implements OnModuleInit, OnModuleDestroy {
       if (rules === 'eviction') await this.events.evict(stream, allowedEviction(payload, stream, streams.caches));
       else await this.events.apply({ event: stream, payload }, rules);
     } catch (error) {
-      this.events.malformed(stream, error as TurboCacheError, cachesOf(rules));
+      this.events.malformed(stream, error as TurboCacheError, answeringFor(rules, streams.caches));
     }
   }
 
   /** Nobody knows what the missing entries said. */
   async #afterGap(streams: CheckedStreams, stream: string): Promise<void> {
-    const rules = streams.on.get(stream) ?? [];
-    const caches = new Set([...cachesOf(rules), ...(rules === 'eviction' ? streams.caches : [])]);
+    const caches = new Set(droppedFrom(streams.on.get(stream) ?? [], streams.caches));
     const all = [...caches].map((cache) => ({ ...(cache === undefined ? {} : { cache }), all: true }));
     await Promise.all(all.map((eviction) => this.events.evict(`${stream} (after a gap)`, eviction)));
   }
