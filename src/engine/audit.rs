@@ -124,10 +124,7 @@ impl Engine {
             end: audit.end,
         };
         let loss = self.witness.settle(&log, audit.suspicions);
-        for page in &audit.pages {
-            // What did not fit is what was looked for.
-            let _ = self.witness.saw_page(page);
-        }
+        audit.pages.iter().for_each(|page| self.witness.add_page(page));
         match loss {
             Loss::Unknown => self.abandon(now),
             // The clear that ended it is lost, whether anybody here has heard of it or not.
