@@ -103,3 +103,45 @@ async fn a_read_on_a_new_connection_brings_nothing_back_that_was_deleted_on_the_
     })
     .await;
 }
+
+/// Their futures are dropped with the commands on their way; the replies still come, and belong to nobody.
+#[tokio::test]
+async fn calls_that_are_given_up_leave_the_replies_to_those_who_wait() {
+    let server = RedisServer::start();
+    let line = Line::to(&server).await;
+    let join = |url: String| Cache::builder().namespace("shop").redis(url).build().expect("a cache");
+    let a = join(format!("redis://127.0.0.1:{}", line.port));
+    let b = join(server.url());
+    hearing(&a).await;
+    for n in 0..60_u8 {
+        b.set(&format!("k{n}"), &n).await.unwrap();
+    }
+    let connections = line.connections.load(Ordering::SeqCst);
+    for round in 0..20_u8 {
+        let [first, second, third] = [0, 20, 40].map(|from| from + round);
+        line.still.send_replace(true);
+        // Asked, and given up at once.
+        let at_once = Duration::ZERO;
+        let key = format!("k{first}");
+        assert!(tokio::time::timeout(at_once, a.get::<u8>(&key)).await.is_err());
+        assert!(tokio::time::timeout(at_once, a.set("given up", &round)).await.is_err());
+        let loaded = a.get_or_load(&key, async || Ok::<_, std::convert::Infallible>(99));
+        assert!(tokio::time::timeout(at_once, loaded).await.is_err());
+        let keys = [second, third].map(|n| format!("k{n}"));
+        let waiting = async { tokio::join!(a.get::<u8>(&keys[0]), a.get::<u8>(&keys[1])) };
+        let released = async { line.still.send_replace(false) };
+        let ((one, other), _) = soon(async { tokio::join!(waiting, released) }).await;
+        assert_eq!((one.unwrap(), other.unwrap()), (Some(second), Some(third)));
+        assert_eq!(soon(a.get::<u8>(&key)).await.unwrap(), Some(first));
+        assert_eq!(
+            soon(a.get::<u8>("given up")).await.unwrap(),
+            Some(round),
+            "what was sent is done"
+        );
+    }
+    assert_eq!(
+        line.connections.load(Ordering::SeqCst),
+        connections,
+        "none was given up for that"
+    );
+}
