@@ -55,7 +55,7 @@ impl Engine {
     /// Another server answers for some of the keys, and the log is elsewhere. Where it cannot be read, nobody knows what was told
     /// lately.
     pub(super) fn suspect(&self, is_readable: bool) {
-        let before = self.last_state.lock().0;
+        let before = self.last_state.lock().incarnation;
         if !is_readable {
             return self.abandon(before);
         }
@@ -89,6 +89,7 @@ impl Engine {
                 // The others of the batch were answered: it will not be known.
                 Err(_) if state.incarnation != 0 => {
                     engine.abandon(state.incarnation);
+                    engine.witness.give_up(audit.suspicions);
                     engine.end_audit(&audit);
                 }
                 _ => *engine.inbound.auditing.lock() = false,
@@ -116,11 +117,12 @@ impl Engine {
     }
 
     fn settle(self: &Arc<Self>, audit: &Audit) {
-        let now = self.last_state.lock().0;
+        let now = self.last_state.lock().incarnation;
         let log = Found {
             first: audit.first,
             there: &audit.there,
             length: audit.there.len(),
+            pages: &audit.pages,
             end: audit.end,
         };
         let loss = self.witness.settle(&log, audit.suspicions);
@@ -131,6 +133,10 @@ impl Engine {
             Loss::Frames { .. } if self.witness.has_left(now) => self.abandon(now),
             Loss::Frames { gone, doubtful } => {
                 self.make_doubtful_again(&doubtful, now);
+                // One that nobody here understands may have told anything.
+                if gone.iter().any(|(_, bytes)| Frame::decode(bytes).is_none()) {
+                    self.abandon(now);
+                }
                 let frames = gone.iter().filter_map(|(id, bytes)| Some((*id, Frame::decode(bytes)?)));
                 // One that began since has none of the values before it; one that had ended may have all of them.
                 let begun_since = |id: LogId| audit.first.is_some_and(|first| first > id);

@@ -123,10 +123,10 @@ impl Engine {
             return;
         }
         let engine = Arc::clone(self);
-        let done = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {
+        let done = Box::new(move |before: &BatchState, reply: Result<RemoteReply>| {
             engine.watching.learning.store(false, Ordering::SeqCst);
-            if let Ok(RemoteReply::State(state)) = reply {
-                engine.saw_incarnation(state.incarnation, state.counter);
+            if let Ok(RemoteReply::State(state)) = &reply {
+                engine.saw_reply(before, state);
             }
         });
         self.outbox

@@ -35,9 +35,9 @@ impl Engine {
     /// Asks for the namespace state, so that the first write is stamped right.
     pub(super) fn learn_state(self: &Arc<Self>) {
         let engine = Arc::clone(self);
-        let done = Box::new(move |_: &BatchState, reply: Result<RemoteReply>| {
-            if let Ok(RemoteReply::State(state)) = reply {
-                engine.saw_incarnation(state.incarnation, state.counter);
+        let done = Box::new(move |before: &BatchState, reply: Result<RemoteReply>| {
+            if let Ok(RemoteReply::State(state)) = &reply {
+                engine.saw_reply(before, state);
             }
         });
         self.outbox

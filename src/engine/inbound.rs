@@ -27,6 +27,9 @@ const PATIENCE: u64 = 450;
 /// While the remote tier answers and the bus cannot be heard, others change things and nobody tells: what is held is dropped
 /// so often. Where it has not answered since the last time, nothing can have come from it.
 const UNHEARD: u64 = 850;
+/// How often an engine that has nothing to tell says that it is there, in milliseconds: a log to which nobody appends for a day goes, and
+/// one that is gone has been lost.
+const BEAT: u64 = 3_600_000;
 const NEVER: u64 = u64::MAX;
 
 /// The engine's ear.
@@ -42,6 +45,8 @@ pub(super) struct Inbound {
     asked: AtomicU64,
     /// When everything was dropped because of it, or [`NEVER`].
     dropped: AtomicU64,
+    /// When this engine said last that it is there.
+    said: AtomicU64,
     /// The remote tier has answered something since.
     answered: AtomicBool,
     /// Incarnation of the remote tier when everything was known last.
@@ -71,6 +76,7 @@ impl Default for Inbound {
             reading: AtomicBool::new(false),
             asked: AtomicU64::new(NEVER),
             dropped: AtomicU64::new(NEVER),
+            said: AtomicU64::default(),
             answered: AtomicBool::new(false),
             incarnation: AtomicU64::new(0),
             auditing: Mutex::default(),
@@ -212,9 +218,10 @@ impl Engine {
 
     fn apply_frame(self: &Arc<Self>, frame: Frame) {
         // A sender of another incarnation may be behind, or ahead: the next answer of the remote tier tells.
-        let known = self.last_state.lock().0;
+        let known = self.last_state.lock().incarnation;
         if known != 0 && known == frame.incarnation {
-            self.saw_incarnation(frame.incarnation, frame.counter);
+            // Of the same one: it changes only the counter, whatever was seen before.
+            self.saw_incarnation(0, frame.incarnation, frame.counter);
         }
         for change in frame.changes {
             self.apply(change);
@@ -260,10 +267,11 @@ impl Engine {
         }
         if self.inbound.log() == Log::Readable {
             self.read_log();
-            if self.voice.is_logged() {
+            if self.voice.is_logged() && now.since(Millis(self.inbound.said.load(Ordering::SeqCst))) < BEAT {
                 return;
             }
         }
+        self.inbound.said.store(now.0, Ordering::SeqCst);
         self.ask_voice();
     }
 
@@ -323,7 +331,7 @@ impl Engine {
         let done = move |state: &BatchState, reply: Result<RemoteReply>| {
             // Nothing of the other server has been believed yet: this is where the one before stood.
             if !engine.recovery.doubts_all() {
-                let before = engine.last_state.lock().0;
+                let before = engine.last_state.lock().incarnation;
                 engine.inbound.incarnation.store(before, Ordering::SeqCst);
             }
             engine.saw_state(state);
@@ -400,7 +408,7 @@ impl Engine {
         if complete {
             self.inbound.caught_up();
             if !self.recovery.doubts_all() {
-                let incarnation = self.last_state.lock().0;
+                let incarnation = self.last_state.lock().incarnation;
                 self.inbound.incarnation.store(incarnation, Ordering::SeqCst);
             }
         } else {

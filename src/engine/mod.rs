@@ -51,7 +51,9 @@ use crate::key;
 use crate::metrics::Counters;
 use crate::options::Options;
 use crate::random::{Random, SystemRandom};
-use crate::tier::{MemoryTier, NoMemory, NoRemote, RemoteRequest, RemoteState, RemoteTier, open_memory};
+use crate::tier::{
+    MemoryTier, NamespaceState, NoMemory, NoRemote, RemoteRequest, RemoteState, RemoteTier, open_memory,
+};
 use crate::warning::{Warning, Warnings};
 use flights::Flights;
 use foreign::Watching;
@@ -126,7 +128,7 @@ pub struct Engine {
     backoffs: backoff::Backoffs,
     counters: Counters,
     /// Incarnation and counter of the namespace state as last seen: what an unconditional write is stamped with.
-    last_state: parking_lot::Mutex<(u64, u64)>,
+    last_state: parking_lot::Mutex<LastState>,
     voice: Arc<Voice>,
     recovery: Arc<Recovery>,
     witness: Arc<Witness>,
@@ -322,23 +324,40 @@ impl Engine {
         if state.incarnation != 0 {
             self.inbound.remote_answered();
         }
-        self.saw_incarnation(state.incarnation, state.counter);
+        self.saw_incarnation(2 * state.number, state.incarnation, state.counter);
     }
 
-    fn saw_incarnation(&self, incarnation: u64, counter: u64) {
+    /// Incarnation and counter that a write is stamped with.
+    fn born(&self) -> (u64, u64) {
+        let last = self.last_state.lock();
+        (last.incarnation, last.counter)
+    }
+
+    /// The same of the reply to a request of a batch: it was true behind the state in front of it.
+    fn saw_reply(&self, before: &BatchState, state: &NamespaceState) {
+        self.saw_incarnation(2 * before.number + 1, state.incarnation, state.counter);
+    }
+
+    /// `order`: what has a lower one was true before.
+    fn saw_incarnation(&self, order: u64, incarnation: u64, counter: u64) {
         if incarnation == 0 {
             return;
         }
         let before = {
             let mut last = self.last_state.lock();
-            // Answers of one incarnation may come out of order; its counter only grows.
-            let newest = if last.0 == incarnation {
-                last.1.max(counter)
-            } else {
-                counter
-            };
+            let is_same = last.incarnation == incarnation;
+            // Answers may come out of order. The counter of one incarnation only grows, and one that has ended does not come back thereby.
+            if order < last.order && !is_same {
+                return;
+            }
+            let newest = if is_same { last.counter.max(counter) } else { counter };
             self.voice.knows(incarnation, newest);
-            std::mem::replace(&mut *last, (incarnation, newest)).0
+            let now = LastState {
+                order: last.order.max(order),
+                incarnation,
+                counter: newest,
+            };
+            std::mem::replace(&mut *last, now).incarnation
         };
         // The remote tier was emptied, or is another one: what came from the one before is gone.
         if before != 0 && before != incarnation {
@@ -346,6 +365,15 @@ impl Engine {
             self.drop_held("");
         }
     }
+}
+
+/// The namespace state as it was seen last.
+#[derive(Default, Clone, Copy)]
+struct LastState {
+    incarnation: u64,
+    counter: u64,
+    /// See `Engine::saw_incarnation`.
+    order: u64,
 }
 
 /// Bytes before the user's key in a key of the memory tier.

@@ -60,10 +60,10 @@ impl Engine {
             for item in items {
                 let (engine, sender) = (Arc::clone(&self), sender.clone());
                 let (request, namespace, change) = remedy(&item);
-                let done = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
-                    engine.saw_state(state);
+                let done = Box::new(move |before: &BatchState, reply: Result<RemoteReply>| {
+                    engine.saw_state(before);
                     if let Ok(RemoteReply::State(state)) = &reply {
-                        engine.saw_incarnation(state.incarnation, state.counter);
+                        engine.saw_reply(before, state);
                     }
                     if reply.is_ok() {
                         engine.recovery.made_good(&item);

@@ -95,6 +95,8 @@ pub struct Found<'a> {
     pub there: &'a BTreeSet<LogId>,
     /// How many.
     pub length: usize,
+    /// Its frames, as far as they were read.
+    pub pages: &'a [Vec<(LogId, Bytes)>],
     /// The last frame that was remembered before it was read. Others may have been told since.
     pub end: Option<LogId>,
 }
@@ -205,6 +207,15 @@ impl Witness {
         self.seen.lock().suspicions
     }
 
+    /// The log cannot be read, and it will not be known what it has lost. Nothing counts that was there.
+    pub fn give_up(&self, suspicions: u64) {
+        let mut seen = self.seen.lock();
+        seen.settled = suspicions;
+        seen.held = false;
+        seen.blind = false;
+        seen.frames.clear();
+    }
+
     /// More was lost than is remembered.
     pub fn lose_sight(&self) {
         let mut seen = self.seen.lock();
@@ -272,6 +283,7 @@ impl Witness {
             first,
             there,
             length,
+            pages,
             end,
         } = *log;
         let mut seen = self.seen.lock();
@@ -297,7 +309,14 @@ impl Witness {
             .filter(|(id, _)| !trimmed(id))
             .partition(|(id, _)| there.contains(id) || Some(*id) > end);
         let doubtful = if suspected {
-            there.values().map(|told| told.frame.clone()).collect()
+            // Also what stands in the log and was not heard.
+            let unheard = pages.iter().flatten().filter(|(id, _)| seen.base < Some(*id)).cloned();
+            let remembered = there.iter().map(|(id, told)| (*id, told.frame.clone()));
+            unheard
+                .chain(remembered)
+                .collect::<BTreeMap<_, _>>()
+                .into_values()
+                .collect()
         } else {
             Vec::new()
         };

@@ -30,6 +30,7 @@ fn found(witness: &Witness, first: Option<LogId>, there: &BTreeSet<LogId>, lengt
         first,
         there,
         length,
+        pages: &[],
         end,
     };
     witness.settle(&log, witness.suspicions())
@@ -124,6 +125,7 @@ fn what_is_told_while_it_is_found_out_is_not_lost() {
         first: Some(id(1)),
         there: &there,
         length: 2,
+        pages: &[],
         end,
     };
     assert_eq!(witness.settle(&log, 0), lost([3]));
@@ -230,6 +232,42 @@ fn beside_a_server_that_was_replaced_what_is_there_is_in_doubt_once() {
     witness.suspect();
     assert_eq!(settle(), doubtful([2, 3]));
     assert_eq!(settle(), doubtful([]));
+}
+
+#[test]
+fn what_stands_in_the_log_and_was_not_heard_is_in_doubt_too() {
+    let witness = Witness::new(true);
+    witness.begin(id(1));
+    saw(&witness, id(3), &frame(3));
+    witness.suspect();
+    let there = [1, 2, 3].map(id).into();
+    let pages = [vec![(id(1), frame(1)), (id(2), frame(2)), (id(3), frame(3))]];
+    let log = Found {
+        first: Some(id(1)),
+        there: &there,
+        length: 3,
+        pages: &pages,
+        end: witness.hold(),
+    };
+    assert_eq!(witness.settle(&log, witness.suspicions()), doubtful([2, 3]));
+}
+
+#[test]
+fn what_is_given_up_is_not_held_any_more() {
+    let witness = witness([2, 3]);
+    witness.suspect();
+    witness.hold();
+    witness.give_up(witness.suspicions());
+    saw(&witness, id(4), &frame(4));
+    saw(&witness, id(WINDOW + 5), &frame(5));
+    assert_eq!(witness.from(), Some(id(4)), "what is old is forgotten again");
+    assert_eq!(
+        settle(&witness, None, []),
+        Loss::Frames {
+            gone: vec![(id(WINDOW + 5), frame(5))],
+            doubtful: Vec::new()
+        }
+    );
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Engine {
             softened: namespace.softened(),
         };
         let mut entry = write.entry(self.clock.now(), memory_ttl, stamp, tags);
-        let born = *self.last_state.lock();
+        let born = self.born();
         let sealed = self.seal_for(&RemoteKey::new(&namespace.full_path, key), &entry, write.lifetime, born);
         let guard = self.table.lock(slot);
         let generation = guard.generation() + 1;
@@ -309,7 +309,7 @@ impl Engine {
                     if before.incarnation != state.incarnation {
                         engine.witness.left(before.incarnation);
                     }
-                    engine.saw_incarnation(state.incarnation, state.counter);
+                    engine.saw_reply(before, state);
                 }
                 Ok(_) => {}
                 Err(_) => {

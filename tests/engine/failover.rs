@@ -405,6 +405,49 @@ async fn what_is_changed_while_it_is_found_out_what_was_lost_stands() {
     assert_eq!(soon(late.get::<u8>("other")).await.unwrap(), Some(1));
 }
 
+/// The log would end a day after the last thing that was told.
+#[tokio::test]
+async fn who_has_nothing_to_tell_says_once_an_hour_that_he_is_there() {
+    let world = World::new();
+    let (a, _) = world.join().await;
+    a.set("k", &1).await.unwrap();
+    let told = || world.model.log_length();
+    let before = told();
+    for hour in 1..=3 {
+        let since = world.now();
+        eventually("it is told", async || {
+            world.clock.advance(Duration::from_secs(20));
+            told() == before + hour
+        })
+        .await;
+        assert!(world.now().since(since) >= 3_500_000, "not more often");
+    }
+}
+
+/// An answer that is older than what is known already: the incarnation that is, is not taken for one that has ended.
+#[tokio::test]
+async fn an_answer_from_before_a_clear_that_comes_behind_it_ends_nothing() {
+    let world = World::new();
+    let [(a, remote), (b, _)] = pair(&world).await;
+    let mut held = remote.hold(|request| matches!(request, RemoteRequest::Remove { .. }));
+    let late = tokio::spawn({
+        let a = a.clone();
+        async move { a.delete("nothing").await }
+    });
+    held.arrived().await;
+    b.clear().await.unwrap();
+    // Its own next batch shows A that everything is another now.
+    assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), None);
+    held.release();
+    soon(late).await.unwrap().unwrap();
+    a.set("kept", &1).await.unwrap();
+    let before = world.model.saved();
+    a.delete("unrelated").await.unwrap();
+    world.model.put_back(before);
+    settled(&world, &a).await;
+    assert_eq!(soon(world.join().await.0.get::<u8>("kept")).await.unwrap(), Some(1));
+}
+
 #[tokio::test]
 async fn a_log_that_was_only_trimmed_costs_no_value() {
     let world = World::new();

@@ -21,6 +21,7 @@ pub(super) async fn execute(remote: &dyn RemoteTier, mut batch: Batch<'_>, recov
         waiting,
         items,
         voice,
+        way,
         ..
     } = batch;
     let sent = requests.len();
@@ -38,7 +39,7 @@ pub(super) async fn execute(remote: &dyn RemoteTier, mut batch: Batch<'_>, recov
     };
     let mut replies = replies.into_iter();
     let state = match replies.next() {
-        Some(Ok(RemoteReply::State(state))) => batch_state(state, fields),
+        Some(Ok(RemoteReply::State(state))) => batch_state(way.number, state, fields),
         _ => BatchState::default(),
     };
     for (asked, done) in waiting {

@@ -9,6 +9,8 @@ use std::collections::HashMap;
 /// Namespace state as it was just before a batch's other requests were executed.
 #[derive(Debug, Default)]
 pub struct BatchState {
+    /// Batches are numbered in the order in which they are sent: one that is answered later than the next tells less. 0 = it was not sent.
+    pub number: u64,
     /// 0 = unknown, or no remote tier.
     pub incarnation: u64,
     /// Grows with each raise.
@@ -45,7 +47,7 @@ pub(super) struct Batch<'a> {
     pub(super) voice: Option<(&'a Voice, Speech)>,
     /// It begins with the opening.
     opened: bool,
-    way: Way,
+    pub(super) way: Way,
 }
 
 /// How a batch is sent.
@@ -55,6 +57,8 @@ pub(super) struct Way {
     pub(super) probes: bool,
     /// [`RemoteTier::successions`] when it began, or was last sent.
     pub(super) successions: u64,
+    /// See [`BatchState::number`].
+    pub(super) number: u64,
 }
 
 impl<'a> Batch<'a> {
@@ -100,6 +104,7 @@ impl<'a> Batch<'a> {
             way: Way {
                 probes: false,
                 successions,
+                number: queue.number(),
             },
         }
     }
@@ -117,14 +122,15 @@ impl<'a> Batch<'a> {
     /// Sent again, it is the first one after a failure.
     pub(super) fn open(&mut self, queue: &Queue, remote: &dyn RemoteTier) {
         self.way.successions = remote.successions();
-        if !self.opened
-            && let Some((request, done)) = queue.open(self.way.successions)
-        {
-            // Behind the state.
-            self.requests.insert(1, request);
-            self.waiting.insert(0, (true, done));
-            self.opened = true;
-        }
+        self.way.number = queue.number();
+        let Some((request, done)) = queue.open(self.way.successions) else {
+            return;
+        };
+        // Behind the state. What it began with before asked for less: more was told since.
+        let from = usize::from(self.opened);
+        self.requests.splice(1..1 + from, [request]);
+        self.waiting.splice(..from, [(true, done)]);
+        self.opened = true;
     }
 }
 
@@ -148,8 +154,9 @@ fn floor_fields(batch: &[Item]) -> Vec<Box<str>> {
     fields
 }
 
-pub(super) fn batch_state(state: NamespaceState, fields: Vec<Box<str>>) -> BatchState {
+pub(super) fn batch_state(number: u64, state: NamespaceState, fields: Vec<Box<str>>) -> BatchState {
     BatchState {
+        number,
         incarnation: state.incarnation,
         counter: state.counter,
         highest: state.floors.iter().copied().max().unwrap_or(0),

@@ -96,6 +96,8 @@ struct Queue {
     failed: AtomicBool,
     /// [`RemoteTier::successions`] when the last batch began.
     successions: AtomicU64,
+    /// Batches that were sent.
+    sent: AtomicU64,
     /// What the first batch after a failure begins with.
     opening: OnceLock<Opening>,
     clock: Arc<dyn Clock>,
@@ -138,6 +140,7 @@ impl Outbox {
             idle: Notify::default(),
             failed: AtomicBool::default(),
             successions: AtomicU64::default(),
+            sent: AtomicU64::default(),
             opening: OnceLock::default(),
             clock,
             retry: Retry::new(random),
@@ -316,6 +319,11 @@ impl Queue {
             (false, false) => return None,
         };
         self.opening.get().and_then(|opening| opening(cause))
+    }
+
+    /// The number of a batch that is sent now.
+    fn number(&self) -> u64 {
+        self.sent.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     fn leave(&self, count: usize) {

@@ -127,6 +127,11 @@ impl Model {
         self.data.lock().log.millis += millis;
     }
 
+    /// Frames in the log.
+    pub fn log_length(&self) -> usize {
+        self.data.lock().log.frames.len()
+    }
+
     /// Whether somebody has tried to append to the log.
     pub fn log_was_asked(&self) -> bool {
         self.data.lock().log.asked
