@@ -29,6 +29,7 @@ import {
 } from 'turbocache-js/nest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedis, type RedisServer } from '../rig/redis';
+import { until } from '../rig/until';
 import { errorOf, stop, track } from './fixture';
 
 /** What the responses of Express and of Fastify have in common. */
@@ -539,11 +540,16 @@ export function interceptorSuite(platform: string, create: Create): void {
         // This one begins behind both changes: the server tells it of none.
         const other = await started(options);
         await other.app.get(CacheManager).ready();
-        const second = await other.get('/page?age');
-        expect(second).toMatchObject({ cache: 'HIT', body: first.body });
-        const age = Number(second.headers.get('age'));
-        expect(age).toBeGreaterThanOrEqual(39);
-        expect(age).toBeLessThan(60);
+        // What is read before the bus is heard is not kept, and nobody knows its age.
+        let age: string | null = null;
+        await until('the age is known', async () => {
+          const second = await other.get('/page?age');
+          expect(second).toMatchObject({ cache: 'HIT', body: first.body });
+          age = second.headers.get('age');
+          return age !== null;
+        });
+        expect(Number(age)).toBeGreaterThanOrEqual(39);
+        expect(Number(age)).toBeLessThan(60);
       });
     });
   });

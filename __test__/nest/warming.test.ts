@@ -441,11 +441,12 @@ describe('on cron', () => {
     expect([...scheduler.getCronJobs().keys()]).toEqual([expect.stringContaining('turbocache:Cities.find')]);
     const cities = app.get(Cities);
     await cities.find('oslo');
-    await until('it was loaded again', () => cities.reads >= 3);
+    // The scheduler leaves out what it comes to late, on a machine that is busy.
+    await until('it was loaded again', () => cities.reads >= 3, 60_000);
     await until('and stored', async () => Number(await cache.get('city:oslo')) >= 4 + 2);
     await stop(app);
     expect(scheduler.getCronJobs().size).toBe(0);
-  });
+  }, 90_000);
 
   it('needs the scheduler among the imports, and an expression that can be read', async () => {
     @Injectable()
