@@ -5,12 +5,11 @@
 use crate::engine::Engine;
 use crate::engine::outbox::BatchState;
 use crate::engine::recovery::{KEYS, Missed};
-use crate::engine::witness::{Found, Loss};
+use crate::engine::witness::Loss;
 use crate::error::Result;
 use crate::event::{Change, Frame, KeyChange, LogId};
 use crate::tier::{LOG_PAGE, RemoteReply, RemoteRequest};
 use bytes::Bytes;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -24,10 +23,7 @@ struct Audit {
     tears: u64,
     /// The last frame that was remembered when it began.
     end: Option<LogId>,
-    /// The first frame of the log.
-    first: Option<LogId>,
-    there: BTreeSet<LogId>,
-    /// What was read. Some of it may not have been heard yet.
+    /// What was read, from its beginning on. Some of it may not have been heard yet.
     pages: Vec<Vec<(LogId, Bytes)>>,
 }
 
@@ -45,8 +41,6 @@ impl Engine {
             suspicions: self.witness.suspicions(),
             tears: self.witness.tears(),
             end: self.witness.hold(),
-            first: None,
-            there: BTreeSet::new(),
             pages: Vec::new(),
         };
         self.audit_from(audit, LogId::START);
@@ -102,12 +96,8 @@ impl Engine {
         let ids = || page.iter().map(|(id, _)| *id);
         let (full, last) = (page.len() >= LOG_PAGE, ids().last());
         let since = self.witness.from();
-        if from == LogId::START {
-            audit.first = ids().next();
-        }
-        audit.there.extend(ids());
+        let jumps = from == LogId::START && full && ids().next() <= since;
         audit.pages.push(page);
-        let jumps = from == LogId::START && full && audit.first <= since;
         match (last, since) {
             // What lies between the beginning and the frames in question is of no interest.
             (Some(last), Some(since)) if jumps && last < since => self.audit_from(audit, since),
@@ -118,14 +108,7 @@ impl Engine {
 
     fn settle(self: &Arc<Self>, audit: &Audit) {
         let now = self.last_state.lock().incarnation;
-        let log = Found {
-            first: audit.first,
-            there: &audit.there,
-            length: audit.there.len(),
-            pages: &audit.pages,
-            end: audit.end,
-        };
-        let loss = self.witness.settle(&log, audit.suspicions);
+        let loss = self.witness.settle(&audit.pages, audit.end, audit.suspicions);
         audit.pages.iter().for_each(|page| self.witness.add_page(page));
         match loss {
             Loss::Unknown => self.abandon(now),
@@ -139,7 +122,8 @@ impl Engine {
                 }
                 let frames = gone.iter().filter_map(|(id, bytes)| Some((*id, Frame::decode(bytes)?)));
                 // One that began since has none of the values before it; one that had ended may have all of them.
-                let begun_since = |id: LogId| audit.first.is_some_and(|first| first > id);
+                let first = audit.pages.iter().flatten().map(|(id, _)| *id).next();
+                let begun_since = |id: LogId| first.is_some_and(|first| first > id);
                 let known = |(id, frame): &(LogId, Frame)| {
                     [audit.incarnation, frame.incarnation].contains(&now) || !begun_since(*id)
                 };
@@ -194,7 +178,8 @@ impl Engine {
                 };
                 self.missed_key(&namespace, &key, generation, missed, false);
             }
-            // Where the clocks of two servers differ, the counter may have gone back: what was stamped with a lost one would outlive the next raise.
+            // Where the clocks of two servers differ, the counter may have gone back: what was stamped with a lost one would outlive the
+            // next raise.
             Change::Tags { .. } | Change::Clear { .. } => self.abandon(incarnation),
             Change::Pattern { path, .. } if path.is_empty() => self.abandon(incarnation),
             Change::Pattern { path, .. } => {

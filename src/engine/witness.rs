@@ -87,20 +87,6 @@ impl End {
     }
 }
 
-/// What was found in a log.
-pub struct Found<'a> {
-    /// Its first frame.
-    pub first: Option<LogId>,
-    /// Its places since [`Witness::from`], or all of them if it begins later.
-    pub there: &'a BTreeSet<LogId>,
-    /// How many.
-    pub length: usize,
-    /// Its frames, as far as they were read.
-    pub pages: &'a [Vec<(LogId, Bytes)>],
-    /// The last frame that was remembered before it was read. Others may have been told since.
-    pub end: Option<LogId>,
-}
-
 /// What the log has lost.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Loss {
@@ -150,7 +136,7 @@ impl Witness {
         fit.fold(true, |all, fits| all & fits)
     }
 
-    /// The log was found torn by somebody who does not settle that.
+    /// The log was found torn by its reader.
     pub fn tear(&self) {
         self.seen.lock().tears += 1;
     }
@@ -177,7 +163,9 @@ impl Witness {
         let displaced = seen.frames.get(&id).is_some_and(|told| told.frame != *frame);
         let fits = !displaced && seen.fits(before, id);
         seen.blind |= displaced;
+        // In one step: no audit ends between the two.
         seen.held |= !fits;
+        seen.tears += u64::from(!fits);
         seen.remember(before, id, frame, self.window());
         fits
     }
@@ -275,17 +263,13 @@ impl Witness {
         }
     }
 
-    /// What the log has lost in which this was found. One that is as long as logs become has been trimmed: what is older than its
-    /// first frame is not lost for that. From here on what is lost counts as told; what is there may be lost yet. So many suspicions are
-    /// settled by it.
-    pub fn settle(&self, log: &Found<'_>, suspicions: u64) -> Loss {
-        let Found {
-            first,
-            there,
-            length,
-            pages,
-            end,
-        } = *log;
+    /// What a log has lost of which these pages were read: all of it, or what begins it and what follows [`Witness::from`]. `end`: the last
+    /// frame that was remembered before; others may have been told since. A log that is as long as logs become has been trimmed: what is
+    /// older than its first frame is not lost for that. From here on what is lost counts as told; what is there may be lost yet. So many
+    /// suspicions are settled by it.
+    pub fn settle(&self, pages: &[Vec<(LogId, Bytes)>], end: Option<LogId>, suspicions: u64) -> Loss {
+        let there: BTreeSet<LogId> = pages.iter().flatten().map(|(id, _)| *id).collect();
+        let (first, length) = (there.first().copied(), there.len());
         let mut seen = self.seen.lock();
         let suspected = std::mem::replace(&mut seen.settled, suspicions) != suspicions;
         let has_forgotten = seen.has_forgotten(self.window());

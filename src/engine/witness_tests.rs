@@ -23,32 +23,23 @@ fn saw(witness: &Witness, id: LogId, frame: &Bytes) {
     assert!(witness.saw(None, id, frame));
 }
 
-/// An audit finds these.
-fn found(witness: &Witness, first: Option<LogId>, there: &BTreeSet<LogId>, length: usize) -> Loss {
+fn page(frames: impl IntoIterator<Item = u64>) -> Vec<(LogId, Bytes)> {
+    frames.into_iter().map(|millis| (id(millis), frame(millis))).collect()
+}
+
+/// An audit reads this page.
+fn settle_page(witness: &Witness, page: Vec<(LogId, Bytes)>) -> Loss {
     let end = witness.hold();
-    let log = Found {
-        first,
-        there,
-        length,
-        pages: &[],
-        end,
-    };
-    witness.settle(&log, witness.suspicions())
+    witness.settle(&[page], end, witness.suspicions())
 }
 
-fn settle(witness: &Witness, first: Option<LogId>, there: impl IntoIterator<Item = u64>) -> Loss {
-    let there: BTreeSet<_> = there.into_iter().map(id).collect();
-    found(witness, first, &there, there.len())
-}
-
-/// The same in a log that is as long as logs become.
-fn settle_long(witness: &Witness, first: Option<LogId>, there: impl IntoIterator<Item = u64>) -> Loss {
-    found(witness, first, &there.into_iter().map(id).collect(), LOG_LENGTH)
+fn settle(witness: &Witness, there: impl IntoIterator<Item = u64>) -> Loss {
+    settle_page(witness, page(there))
 }
 
 fn lost(frames: impl IntoIterator<Item = u64>) -> Loss {
     Loss::Frames {
-        gone: frames.into_iter().map(|millis| (id(millis), frame(millis))).collect(),
+        gone: page(frames),
         doubtful: Vec::new(),
     }
 }
@@ -64,8 +55,8 @@ fn doubtful(frames: impl IntoIterator<Item = u64>) -> Loss {
 fn frames_that_are_not_there_are_lost() {
     let seen = || witness([2, 3, 4]);
     assert_eq!(seen().from(), Some(id(1)));
-    assert_eq!(settle(&seen(), Some(id(1)), [1, 2, 3, 4]), lost([]));
-    assert_eq!(settle(&seen(), Some(id(1)), [1, 2, 9]), lost([3, 4]));
+    assert_eq!(settle(&seen(), [1, 2, 3, 4]), lost([]));
+    assert_eq!(settle(&seen(), [1, 2, 9]), lost([3, 4]));
 }
 
 #[test]
@@ -112,7 +103,7 @@ fn of_two_frames_at_one_place_one_is_lost_and_nobody_knows_what_it_told() {
     let witness = witness([2]);
     let before = id(1);
     assert!(!witness.told(&Place::Logged { before, id: id(2) }, &frame(9)));
-    assert_eq!(settle(&witness, Some(id(1)), [1, 2]), Loss::Unknown);
+    assert_eq!(settle(&witness, [1, 2]), Loss::Unknown);
 }
 
 #[test]
@@ -120,15 +111,7 @@ fn what_is_told_while_it_is_found_out_is_not_lost() {
     let witness = witness([2, 3]);
     let end = witness.hold();
     saw(&witness, id(4), &frame(4));
-    let there = [1, 2].map(id).into();
-    let log = Found {
-        first: Some(id(1)),
-        there: &there,
-        length: 2,
-        pages: &[],
-        end,
-    };
-    assert_eq!(witness.settle(&log, 0), lost([3]));
+    assert_eq!(witness.settle(&[page([1, 2])], end, 0), lost([3]));
     assert_eq!(witness.end().frame, Some(id(4)), "and may be lost yet");
 }
 
@@ -137,8 +120,8 @@ fn nothing_is_forgotten_while_it_is_found_out_what_is_lost() {
     let witness = witness([2, 3]);
     witness.hold();
     let later = [WINDOW + 3, 2 * WINDOW + 4];
-    assert!(!witness.saw_page(&[1, 2, later[0], later[1]].map(|millis| (id(millis), frame(millis)))));
-    assert_eq!(settle(&witness, Some(id(1)), [1, 2, later[0], later[1]]), lost([3]));
+    assert!(!witness.saw_page(&page([1, 2, later[0], later[1]])));
+    assert_eq!(settle(&witness, [1, 2, later[0], later[1]]), lost([3]));
     saw(&witness, id(2 * WINDOW + 5), &frame(5));
     assert_eq!(witness.from(), Some(id(later[0])), "from then on it is");
     // Nor when it is the frame itself that shows it.
@@ -157,49 +140,46 @@ fn nothing_is_forgotten_while_it_is_found_out_what_is_lost() {
     };
     assert!(!witness.told(&torn, &frame(6)));
     assert_eq!(witness.end().frame, Some(id(2 * WINDOW + 9)));
-    assert_eq!(
-        settle(&witness, Some(id(1)), [1, 2, 2 * WINDOW + 9]),
-        lost([3, WINDOW + 2])
-    );
+    assert_eq!(settle(&witness, [1, 2, 2 * WINDOW + 9]), lost([3, WINDOW + 2]));
 }
 
 #[test]
 fn a_page_of_the_log_shows_that_it_is_torn() {
-    let page = |frames: &[u64]| -> Vec<_> { frames.iter().map(|millis| (id(*millis), frame(*millis))).collect() };
-    assert!(witness([2, 4]).saw_page(&page(&[2, 3, 4, 5])));
-    assert!(!witness([2, 4]).saw_page(&page(&[2, 3, 5])));
-    assert!(witness([2, 4]).saw_page(&page(&[4, 5])));
-    assert!(witness([2, 4]).saw_page(&page(&[])));
+    assert!(witness([2, 4]).saw_page(&page([2, 3, 4, 5])));
+    assert!(!witness([2, 4]).saw_page(&page([2, 3, 5])));
+    assert!(witness([2, 4]).saw_page(&page([4, 5])));
+    assert!(witness([2, 4]).saw_page(&page([])));
 }
 
 #[test]
 fn a_log_that_ends_before_all_that_is_remembered_has_lost_nobody_knows_what() {
     let witness = witness([2, 3]);
-    assert_eq!(settle(&witness, Some(id(0)), [9]), Loss::Unknown);
+    assert_eq!(settle(&witness, [0, 9]), Loss::Unknown);
 }
 
 #[test]
 fn a_log_that_was_trimmed_has_lost_nothing_and_one_that_was_deleted_may_have_lost_what_is_remembered() {
     let seen = || witness([2, 3, 4]);
-    assert_eq!(settle_long(&seen(), Some(id(3)), [3]), lost([4]));
-    assert_eq!(settle(&seen(), Some(id(3)), [3, 4]), lost([2]));
-    assert_eq!(settle(&seen(), None, []), lost([2, 3, 4]));
+    let long = (0..LOG_LENGTH as u64).map(|count| (LogId { millis: 3, count }, Bytes::new()));
+    assert_eq!(settle_page(&seen(), long.collect()), lost([4]));
+    assert_eq!(settle(&seen(), [3, 4]), lost([2]));
+    assert_eq!(settle(&seen(), []), lost([2, 3, 4]));
 }
 
 #[test]
 fn what_was_lost_once_is_not_missed_again() {
     let witness = witness([2, 3]);
     assert_eq!(witness.end().frame, Some(id(3)));
-    assert_eq!(settle(&witness, Some(id(1)), [1, 2]), lost([3]));
+    assert_eq!(settle(&witness, [1, 2]), lost([3]));
     assert_eq!(witness.end().frame, Some(id(2)), "a log that ends there is whole");
-    assert_eq!(settle(&witness, Some(id(1)), [1, 2]), lost([]));
+    assert_eq!(settle(&witness, [1, 2]), lost([]));
 }
 
 #[test]
 fn what_was_there_once_may_be_lost_yet() {
     let witness = witness([2, 3]);
-    assert_eq!(settle(&witness, Some(id(1)), [1, 2]), lost([3]));
-    assert_eq!(settle(&witness, None, []), lost([2]));
+    assert_eq!(settle(&witness, [1, 2]), lost([3]));
+    assert_eq!(settle(&witness, []), lost([2]));
 }
 
 #[test]
@@ -207,7 +187,7 @@ fn what_is_older_than_the_window_is_forgotten() {
     let witness = witness([2, 500, WINDOW + 501]);
     assert_eq!(witness.from(), Some(id(500)));
     saw(&witness, id(3), &frame(3));
-    assert_eq!(settle(&witness, Some(id(1)), [500]), lost([WINDOW + 501]));
+    assert_eq!(settle(&witness, [1, 500]), lost([WINDOW + 501]));
 }
 
 #[test]
@@ -227,7 +207,7 @@ fn beside_a_server_that_was_replaced_what_is_there_is_in_doubt_once() {
     [2, 3]
         .into_iter()
         .for_each(|millis| saw(&witness, id(millis), &frame(millis)));
-    let settle = || settle(&witness, Some(id(1)), [1, 2, 3]);
+    let settle = || settle(&witness, [1, 2, 3]);
     assert_eq!(settle(), doubtful([]));
     witness.suspect();
     assert_eq!(settle(), doubtful([2, 3]));
@@ -240,16 +220,7 @@ fn what_stands_in_the_log_and_was_not_heard_is_in_doubt_too() {
     witness.begin(id(1));
     saw(&witness, id(3), &frame(3));
     witness.suspect();
-    let there = [1, 2, 3].map(id).into();
-    let pages = [vec![(id(1), frame(1)), (id(2), frame(2)), (id(3), frame(3))]];
-    let log = Found {
-        first: Some(id(1)),
-        there: &there,
-        length: 3,
-        pages: &pages,
-        end: witness.hold(),
-    };
-    assert_eq!(witness.settle(&log, witness.suspicions()), doubtful([2, 3]));
+    assert_eq!(settle(&witness, [1, 2, 3]), doubtful([2, 3]));
 }
 
 #[test]
@@ -262,7 +233,7 @@ fn what_is_given_up_is_not_held_any_more() {
     saw(&witness, id(WINDOW + 5), &frame(5));
     assert_eq!(witness.from(), Some(id(4)), "what is old is forgotten again");
     assert_eq!(
-        settle(&witness, None, []),
+        settle(&witness, []),
         Loss::Frames {
             gone: vec![(id(WINDOW + 5), frame(5))],
             doubtful: Vec::new()
@@ -287,8 +258,9 @@ fn what_was_told_lately_and_is_not_remembered_leaves_nothing_that_counts_beside_
     let settle = |witness: &Witness| {
         witness.suspect();
         let from = witness.from().expect("it has begun");
-        let there: BTreeSet<_> = witness.seen.lock().frames.keys().copied().chain([from]).collect();
-        found(witness, Some(from), &there, there.len())
+        let frames: Vec<_> = witness.seen.lock().frames.keys().copied().collect();
+        let there = std::iter::once(from).chain(frames);
+        settle_page(witness, there.map(|id| (id, Bytes::new())).collect())
     };
     let witness = Witness::new(true);
     witness.begin(LogId::START);

@@ -2,6 +2,7 @@
 //! made old.
 
 use crate::rig::{FakeRemote, RedisServer, World, eventually, hearing, soon};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use turbocache::event::LogId;
@@ -22,6 +23,13 @@ async fn pair(world: &World) -> [(Cache, Arc<FakeRemote>); 2] {
         pair[0].0.set_with(key, &1, &tagged(&["t"])).await.expect("it is set");
     }
     pair
+}
+
+/// The server acknowledges a change, and comes back without it.
+async fn lose<T>(world: &World, change: impl Future<Output = turbocache::Result<T>>) {
+    let before = world.model.saved();
+    change.await.expect("it is acknowledged");
+    world.model.put_back(before);
 }
 
 /// The log is looked at, and what it shows is settled.
@@ -116,9 +124,7 @@ async fn what_was_written_with_a_count_that_is_lost_is_older_than_the_next_raise
     let world = World::new();
     let [(a, remote), (b, _)] = pair(&world).await;
     world.bus.cut();
-    let before = world.model.saved();
-    a.invalidate_tags(&["t"]).await.unwrap();
-    world.model.put_back(before);
+    lose(&world, a.invalidate_tags(&["t"])).await;
     let mut held = remote.hold(|request| matches!(request, RemoteRequest::Write { .. }));
     let dies = tokio::spawn(async move { a.set_with("k", &2, &tagged(&["t"])).await });
     held.arrived().await;
@@ -169,9 +175,7 @@ async fn nothing_is_believed_before_the_loss_is_known() {
 async fn a_connection_that_is_replaced_while_nothing_fails_is_not_believed_before_the_log() {
     let world = World::new();
     let [(a, remote), _] = pair(&world).await;
-    let before = world.model.saved();
-    a.delete("k").await.unwrap();
-    world.model.put_back(before);
+    lose(&world, a.delete("k")).await;
     remote.succeed();
     assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), None);
 }
@@ -182,9 +186,7 @@ async fn a_change_is_missed_behind_what_others_have_told_since() {
     let [(a, _), (b, _)] = pair(&world).await;
     // What A tells now it does not hear itself: it reads the log from before.
     world.bus.cut();
-    let before = world.model.saved();
-    a.delete("k").await.unwrap();
-    world.model.put_back(before);
+    lose(&world, a.delete("k")).await;
     b.delete("unrelated").await.unwrap();
     settled(&world, &a).await;
     assert_eq!(soon(world.join().await.0.get::<u8>("k")).await.unwrap(), None);
@@ -247,9 +249,7 @@ async fn what_is_acknowledged_right_behind_a_clear_is_missed() {
     a.clear().await.unwrap();
     a.set("k", &1).await.unwrap();
     // Nobody has looked at the log since the clear.
-    let before = world.model.saved();
-    a.delete("k").await.unwrap();
-    world.model.put_back(before);
+    lose(&world, a.delete("k")).await;
     remote.succeed();
     assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), None);
     eventually("the loss is known", async || {
@@ -332,9 +332,7 @@ async fn a_mark_that_went_back_makes_everything_old() {
     let world = World::new();
     world.model.refuse_log(true);
     let [(a, remote), _] = pair(&world).await;
-    let before = world.model.saved();
-    a.delete("k").await.unwrap();
-    world.model.put_back(before);
+    lose(&world, a.delete("k")).await;
     remote.succeed();
     assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), None);
     eventually("settled", async || a.engine().is_settled()).await;
@@ -369,9 +367,7 @@ async fn what_is_said_of_tags_is_not_believed_before_the_log() {
 async fn what_is_read_while_the_connection_is_replaced_is_not_believed() {
     let world = World::new();
     let [(a, remote), _] = pair(&world).await;
-    let before = world.model.saved();
-    a.delete("k").await.unwrap();
-    world.model.put_back(before);
+    lose(&world, a.delete("k")).await;
     let mut held =
         remote.hold(|request| matches!(request, RemoteRequest::ReadBytes { .. } | RemoteRequest::Read { .. }));
     let read = tokio::spawn({
@@ -389,9 +385,7 @@ async fn what_is_read_while_the_connection_is_replaced_is_not_believed() {
 async fn what_is_changed_while_it_is_found_out_what_was_lost_stands() {
     let world = World::new();
     let [(a, remote), _] = pair(&world).await;
-    let before = world.model.saved();
-    a.delete("unrelated").await.unwrap();
-    world.model.put_back(before);
+    lose(&world, a.delete("unrelated")).await;
     let mut held = remote.hold(|request| matches!(request, RemoteRequest::ReadLog { from } if *from == LogId::START));
     world.clock.advance(Duration::from_millis(400));
     held.arrived().await;
@@ -441,9 +435,7 @@ async fn an_answer_from_before_a_clear_that_comes_behind_it_ends_nothing() {
     held.release();
     soon(late).await.unwrap().unwrap();
     a.set("kept", &1).await.unwrap();
-    let before = world.model.saved();
-    a.delete("unrelated").await.unwrap();
-    world.model.put_back(before);
+    lose(&world, a.delete("unrelated")).await;
     settled(&world, &a).await;
     assert_eq!(soon(world.join().await.0.get::<u8>("kept")).await.unwrap(), Some(1));
 }
