@@ -29,7 +29,7 @@ use freshness::{lives_of, memory_ttl_of};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 /// A cache of one namespace. Cloning is cheap and shares everything.
 ///
@@ -107,11 +107,7 @@ impl Cache {
         if let Some(value) = self.peek(key) {
             return Ok(Some(value));
         }
-        let (sender, answer) = oneshot::channel();
-        self.space.value(key, Box::new(move |value| drop(sender.send(value))));
-        let value = answer.await.map_err(|_| closed())?;
-        // Bytes that do not decode into `T` were stored as something else: a miss.
-        Ok(value.and_then(|value| self.serializer.decode(&value).ok()))
+        Ok(self.fetch(&[key]).await?.pop().flatten())
     }
 
     /// The fresh value of the memory tier, without waiting.
@@ -122,11 +118,28 @@ impl Cache {
 
     /// The values of many keys, in their order, in one round trip.
     pub async fn get_many<T: DeserializeOwned>(&self, keys: &[&str]) -> Result<Vec<Option<T>>> {
-        // Reads are queued in the same poll, so they leave as one batch.
-        futures_util::future::join_all(keys.iter().map(|key| self.get(key)))
-            .await
-            .into_iter()
-            .collect()
+        keys.iter().try_for_each(|key| self.space.check_key(key))?;
+        let mut values: Vec<Option<T>> = keys.iter().map(|key| self.peek(key)).collect();
+        let missing: Vec<usize> = (0..keys.len()).filter(|index| values[*index].is_none()).collect();
+        let names: Vec<&str> = missing.iter().map(|index| keys[*index]).collect();
+        for (index, value) in missing.into_iter().zip(self.fetch(&names).await?) {
+            values[index] = value;
+        }
+        Ok(values)
+    }
+
+    /// The values of what is not held here.
+    async fn fetch<T: DeserializeOwned>(&self, keys: &[&str]) -> Result<Vec<Option<T>>> {
+        let mut values: Vec<Option<T>> = keys.iter().map(|_| None).collect();
+        let (sender, mut answers) = mpsc::unbounded_channel();
+        self.space
+            .values(keys, Arc::new(move |index, value| drop(sender.send((index, value)))));
+        for _ in keys {
+            let (index, value) = answers.recv().await.ok_or_else(closed)?;
+            // Bytes that do not decode into `T` were stored as something else: a miss.
+            values[index] = value.and_then(|value| self.serializer.decode(&value).ok());
+        }
+        Ok(values)
     }
 
     /// Whether there is a fresh value.

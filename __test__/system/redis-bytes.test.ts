@@ -51,6 +51,30 @@ const stored = async (manager: CacheManager, key: string): Promise<Buffer> =>
 const plant = (manager: CacheManager, key: string, bytes: Buffer): Promise<unknown> =>
   redis.cli('SET', nameOf(manager, key), bytes, 'PX', 60_000);
 
+describe('what is asked in one turn of a manager that keeps nothing', () => {
+  it('is answered in the order in which it was asked, whatever stands between', async () => {
+    const manager = await remoteOnly();
+    const other = manager.namespace('other');
+    await manager.setMany([
+      { key: 'a', value: 1 },
+      { key: 'b', value: 1 },
+    ]);
+    const answers = await Promise.all([
+      manager.get('a'),
+      manager.get('b'),
+      other.get('a'),
+      manager.set('a', 2),
+      manager.get('a'),
+      other.set('a', 3),
+      manager.getMany(['a', 'b']),
+      other.get('a'),
+      manager.delete('b'),
+      manager.get('b'),
+    ]);
+    expect(answers).toEqual([1, 1, undefined, undefined, 2, undefined, [2, 1], 3, true, undefined]);
+  });
+});
+
 describe('bytes in Redis that are', () => {
   const flip = (at: (bytes: Buffer) => number) => (bytes: Buffer) => {
     const copy = Buffer.from(bytes);
@@ -84,6 +108,22 @@ describe('bytes in Redis that are', () => {
     expect(await manager.getOrSet('k', () => 'repaired')).toBe('repaired');
     const other = await elsewhere(manager);
     expect(await other.run(({ manager }) => manager.getOrSet('k', () => 'loaded again'))).toBe('repaired');
+  });
+
+  it('one of many that are read together cost that one alone', async () => {
+    const manager = await remoteOnly();
+    const large = 'x'.repeat(100_000);
+    await manager.setMany([
+      { key: 'a', value: 1 },
+      { key: 'damaged', value: 2 },
+      { key: 'large', value: large },
+      { key: 'tagged', value: 4, tags: ['t'] },
+      { key: 'z', value: 5 },
+    ]);
+    await plant(manager, 'damaged', Buffer.from('noise'));
+    const found = await manager.getMany(['z', 'damaged', 'large', 'absent', 'tagged', 'a', 'z']);
+    expect(found).toEqual([5, undefined, large, undefined, 4, 1, 5]);
+    expect(manager.stats().remote).toMatchObject({ hits: 5, misses: 2, rejected: 1, errors: 0 });
   });
 
   it('the value of another key are a counted miss', async () => {

@@ -165,5 +165,5 @@ pub struct Progress {
 pub type ProgressTold = Box<dyn FnMut(Progress) + Send>;
 /// Called once with the number of values that were removed.
 pub type CountDone = Box<dyn FnOnce(Result<u64>) + Send>;
-/// Called once with a fresh value's bytes, or `None`.
-pub type ValueDone = Box<dyn FnOnce(Option<Fetched>) + Send>;
+/// Called once for each key, with its place among those that were asked for and its fresh value's bytes, or `None`.
+pub type ValuesDone = Arc<dyn Fn(usize, Option<Fetched>) + Send + Sync>;

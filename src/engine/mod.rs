@@ -36,7 +36,7 @@ mod write;
 
 pub use answers::{
     Capture, CountDone, FillDone, FillOutcome, Found, LeaseId, LockDone, LockId, LockLost, Lookup, LookupDone, Peek,
-    Progress, ProgressTold, ValueDone, Write, WriteDone,
+    Progress, ProgressTold, ValuesDone, Write, WriteDone,
 };
 pub use foreign::Tracking;
 pub use raised::TagOptions;

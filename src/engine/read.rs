@@ -2,10 +2,10 @@
 
 use crate::clock::{FOREVER, Millis};
 use crate::codec::envelope::{self, Envelope};
-use crate::engine::answers::{Capture, Found, Peek, ValueDone};
+use crate::engine::answers::{Capture, Found, Peek, ValuesDone};
 use crate::engine::flights::Joined;
 use crate::engine::namespaces::Namespace;
-use crate::engine::outbox::BatchState;
+use crate::engine::outbox::{BATCH, BatchState};
 use crate::engine::raised::{Rule, soft_field, together_field};
 use crate::engine::recovery::Before;
 use crate::engine::tags::Verdict;
@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::key::RemoteKey;
 use crate::payload::{Fetched, Payload};
 use crate::tier::{NamespaceState, RemoteReply, RemoteRequest, Stored};
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// Who waits for a remote read.
@@ -175,75 +176,114 @@ impl Engine {
         self.outbox.push(request, Some(namespace), done).run();
     }
 
-    /// Reads a fresh value for a caller who keeps nothing: without its age, and without a flight for others to join. What
+    /// Reads fresh values for a caller who keeps nothing: without their ages, and without flights for others to join. What
     /// cannot be judged that way (it has a grace, or tags that may have been invalidated) is read as usual.
-    pub(super) fn read_value(
+    pub(super) fn read_values(
         self: &Arc<Self>,
         namespace: &Arc<Namespace>,
-        key: &str,
+        keys: &[&str],
         serializer: SerializerId,
-        done: ValueDone,
+        done: &ValuesDone,
     ) {
-        let remote_key = RemoteKey::new(&namespace.full_path, key);
+        for (number, keys) in keys.chunks(BATCH).enumerate() {
+            self.read_batch(namespace, keys, number * BATCH, serializer, Arc::clone(done));
+        }
+    }
+
+    /// `first`: the place of the first of these keys among all that were asked for.
+    fn read_batch(
+        self: &Arc<Self>,
+        namespace: &Arc<Namespace>,
+        keys: &[&str],
+        first: usize,
+        serializer: SerializerId,
+        done: ValuesDone,
+    ) {
+        let befores: Vec<Before> = keys.iter().map(|key| self.recovery.before(namespace, key)).collect();
+        let keys: Arc<[RemoteKey]> = keys
+            .iter()
+            .map(|key| RemoteKey::new(&namespace.full_path, key))
+            .collect();
         let request = RemoteRequest::ReadBytes {
-            key: remote_key.clone(),
+            keys: Arc::clone(&keys),
         };
-        let before = self.recovery.before(namespace, key);
         let (engine, owned) = (Arc::clone(self), Arc::clone(namespace));
         let answered = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
-            let bytes = match reply {
-                Ok(RemoteReply::Bytes(bytes)) => bytes,
-                Ok(_) => None,
-                Err(_) => {
+            let answers = match reply {
+                Ok(RemoteReply::Bytes(answers)) => answers,
+                Ok(_) => Vec::new(),
+                Err(error) => vec![Err(error); keys.len()],
+            };
+            let answers = answers.into_iter().chain(std::iter::repeat(Ok(None)));
+            for (index, ((key, before), bytes)) in (first..).zip(keys.iter().zip(befores).zip(answers)) {
+                let bytes = bytes.unwrap_or_else(|_| {
                     engine.counters.remote_errors.add();
                     None
-                }
-            };
-            let stored = bytes.map(|envelope| Stored { envelope, life: None });
-            let envelope = stored.as_ref().and_then(|stored| engine.decode(&remote_key, stored));
-            let valid = envelope.filter(|envelope| {
-                let stands = envelope.lifetime.grace > 0 || !state.softens(&owned, envelope.born);
-                stands
-                    && state.allows(&owned, envelope.incarnation, envelope.born)
-                    // One with tags is read as usual.
-                    && !engine.recovery.refuses(before, &owned, remote_key.user_key(&owned.full_path), None)
-            });
-            match valid {
-                Some(envelope) if envelope.lifetime.grace > 0 || !envelope.tags.is_empty() => {
-                    let key = remote_key.user_key(&owned.full_path);
-                    let capture = engine.capture_ordered(&owned, engine.table.key_slot(owned.id, key));
-                    let fresh = move |found: &Found| !found.is_stale() && found.entry.serializer == serializer;
-                    let reader = Box::new(move |answer: &ReadAnswer| {
-                        done(
-                            answer
-                                .found
-                                .as_ref()
-                                .filter(|found| fresh(found))
-                                .map(|found| Fetched::Held(found.entry.payload.clone())),
-                        );
-                    });
-                    engine.read_remote(&owned, key, capture, None, reader);
-                }
-                Some(envelope) if envelope.serializer == serializer => {
-                    engine.counters.remote_hits.add();
-                    let place = stored.as_ref().and_then(|stored| envelope.place_in(&stored.envelope));
-                    let fetched = match place {
-                        None => Some(Fetched::Held(Payload::from(&envelope.payload[..]))),
-                        Some(place) => stored.map(|stored| Fetched::Within(stored.envelope, place)),
-                    };
-                    done(fetched);
-                }
-                other => {
-                    if other.is_some_and(|envelope| envelope.serializer != serializer) {
-                        engine.counters.remote_rejected.add();
+                });
+                let reading = Unkept {
+                    namespace: &owned,
+                    key,
+                    before,
+                    serializer,
+                };
+                match bytes.and_then(|bytes| engine.open_unkept(&reading, bytes, state)) {
+                    Some(Opening::Value(value)) => {
+                        engine.counters.remote_hits.add();
+                        done(index, Some(value));
                     }
-                    engine.counters.remote_misses.add();
-                    done(None);
+                    Some(Opening::Unjudged) => engine.read_unkept(&reading, index, &done),
+                    None => {
+                        engine.counters.remote_misses.add();
+                        done(index, None);
+                    }
                 }
             }
         });
         self.outbox.push(request, Some(namespace), answered).run();
+    }
+
+    fn open_unkept(&self, reading: &Unkept<'_>, bytes: Bytes, state: &BatchState) -> Option<Opening> {
+        let Unkept { namespace, key, .. } = *reading;
+        let stored = Stored {
+            envelope: bytes,
+            life: None,
+        };
+        let envelope = self.decode(key, &stored)?;
+        let may_be_stale = envelope.lifetime.grace > 0;
+        let stands = state.allows(namespace, envelope.incarnation, envelope.born)
+            && (may_be_stale || !state.softens(namespace, envelope.born))
+            // One with tags is read as usual.
+            && !self.recovery.refuses(reading.before, namespace, key.user_key(&namespace.full_path), None);
+        if !stands {
+            return None;
+        }
+        if may_be_stale || !envelope.tags.is_empty() {
+            return Some(Opening::Unjudged);
+        }
+        if envelope.serializer != reading.serializer {
+            self.counters.remote_rejected.add();
+            return None;
+        }
+        Some(Opening::Value(match envelope.place_in(&stored.envelope) {
+            None => Fetched::Held(Payload::from(&envelope.payload[..])),
+            Some(place) => Fetched::Within(stored.envelope, place),
+        }))
+    }
+
+    fn read_unkept(self: &Arc<Self>, reading: &Unkept<'_>, index: usize, done: &ValuesDone) {
+        let Unkept {
+            namespace, serializer, ..
+        } = *reading;
+        let key = reading.key.user_key(&namespace.full_path);
+        let capture = self.capture_ordered(namespace, self.table.key_slot(namespace.id, key));
+        let done = Arc::clone(done);
+        let reader = Box::new(move |answer: &ReadAnswer| {
+            let fresh = |found: &&Found| !found.is_stale() && found.entry.serializer == serializer;
+            let found = answer.found.as_ref().filter(fresh);
+            done(index, found.map(|found| Fetched::Held(found.entry.payload.clone())));
+        });
+        self.read_remote(namespace, key, capture, None, reader);
     }
 
     /// The entry in the envelope, and the tag floors that must still be asked for before it is believed.
@@ -384,6 +424,21 @@ impl Engine {
         }
         same
     }
+}
+
+/// A key that is read for a caller who keeps nothing.
+struct Unkept<'a> {
+    namespace: &'a Arc<Namespace>,
+    key: &'a RemoteKey,
+    before: Before,
+    serializer: SerializerId,
+}
+
+/// What its bytes are.
+enum Opening {
+    Value(Fetched),
+    /// It may be old: its age and its tags say so.
+    Unjudged,
 }
 
 /// A decoded envelope.

@@ -4,7 +4,7 @@ use crate::clock::FOREVER;
 use crate::engine::Engine;
 use crate::engine::answers::{
     Capture, CountDone, FillDone, Found, LeaseId, LockDone, LockId, LockLost, LookupDone, Peek, ProgressTold,
-    ValueDone, Write, WriteDone,
+    ValuesDone, Write, WriteDone,
 };
 use crate::engine::namespaces::Namespace;
 use crate::engine::raised::TagOptions;
@@ -107,14 +107,17 @@ impl Space {
             .read_remote(&self.namespace, key, capture, self.memory_ttl, reader);
     }
 
-    /// The fresh value for a caller who keeps nothing of it.
-    pub fn value(&self, key: &str, done: ValueDone) {
+    /// Fresh values for a caller who keeps nothing of them.
+    pub fn values(&self, keys: &[&str], done: ValuesDone) {
         let engine = &self.engine;
         if engine.options().memory.is_none() && engine.outbox.is_remote() {
-            return engine.read_value(&self.namespace, key, self.serializer, done);
+            return engine.read_values(&self.namespace, keys, self.serializer, &done);
         }
         let fresh = |found: Found| (!found.is_stale()).then_some(Fetched::Held(found.entry.payload));
-        self.read(key, Box::new(move |found| done(found.and_then(fresh))));
+        for (index, key) in keys.iter().enumerate() {
+            let done = Arc::clone(&done);
+            self.read(key, Box::new(move |found| done(index, found.and_then(fresh))));
+        }
     }
 
     /// The core question: is there a value, and if not, who loads?

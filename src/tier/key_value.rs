@@ -49,8 +49,8 @@ pub struct KeyValue<S> {
 }
 
 enum Step {
-    /// One item for the store.
-    Store(KeyValueItem),
+    /// Items for the store.
+    Store,
     /// Decided here.
     Answer(bool),
     /// Several steps.
@@ -157,28 +157,32 @@ impl<S: KeyValueStore> KeyValue<S> {
         self.leases.lock().get(&key.lease_name()) == Some(&token)
     }
 
-    /// What a request comes to. Leases change here, in the order of the requests.
-    fn step(&self, request: &RemoteRequest) -> Step {
+    /// What a request comes to; what the store has to do for it is added to `items`. Leases change here, in the order of the requests.
+    fn step(&self, request: &RemoteRequest, items: &mut Vec<KeyValueItem>) -> Step {
+        let mut store = |item| {
+            items.push(item);
+            Step::Store
+        };
         match request {
-            RemoteRequest::Read { key } | RemoteRequest::ReadBytes { key } => {
-                Step::Store(KeyValueItem::Get(key.value_name()))
+            RemoteRequest::Read { key } => store(KeyValueItem::Get(key.value_name())),
+            RemoteRequest::ReadBytes { keys } => {
+                items.extend(keys.iter().map(|key| KeyValueItem::Get(key.value_name())));
+                Step::Store
             }
             RemoteRequest::Write { key, envelope, life } => {
                 self.revoke(key);
-                Step::Store(KeyValueItem::Set(key.value_name(), envelope.clone(), *life))
+                store(KeyValueItem::Set(key.value_name(), envelope.clone(), *life))
             }
             RemoteRequest::Remove { key } => {
                 self.revoke(key);
-                Step::Store(KeyValueItem::Delete(key.value_name()))
+                store(KeyValueItem::Delete(key.value_name()))
             }
             RemoteRequest::Fill {
                 key,
                 token,
                 envelope,
                 life,
-            } if self.give_back(key, *token) => {
-                Step::Store(KeyValueItem::Set(key.value_name(), envelope.clone(), *life))
-            }
+            } if self.give_back(key, *token) => store(KeyValueItem::Set(key.value_name(), envelope.clone(), *life)),
             RemoteRequest::Fill { .. } => Step::Answer(false),
             RemoteRequest::Renew { key, token, .. } => Step::Answer(self.holds(key, *token)),
             // Leases are those of this process, and it lives.
@@ -272,12 +276,12 @@ impl<S: KeyValueStore> KeyValue<S> {
     /// Executes in order; what can go to the store together does.
     async fn execute_all(&self, batch: &[RemoteRequest]) -> Replies {
         let mut replies = Vec::with_capacity(batch.len());
-        let mut run = Vec::new();
+        let (mut run, mut items) = (Vec::new(), Vec::new());
         for request in batch {
-            match self.step(request) {
-                Step::Store(item) => run.push((request, item)),
+            match self.step(request, &mut items) {
+                Step::Store => run.push(request),
                 step => {
-                    self.store_together(&mut run, &mut replies).await;
+                    self.store_together(&mut run, &mut items, &mut replies).await;
                     replies.push(match step {
                         Step::Answer(yes) => Ok(RemoteReply::Done(yes)),
                         _ => self.execute_one(request).await,
@@ -285,30 +289,40 @@ impl<S: KeyValueStore> KeyValue<S> {
                 }
             }
         }
-        self.store_together(&mut run, &mut replies).await;
+        self.store_together(&mut run, &mut items, &mut replies).await;
         replies
     }
 
-    async fn store_together(&self, run: &mut Vec<(&RemoteRequest, KeyValueItem)>, replies: &mut Replies) {
+    async fn store_together(
+        &self,
+        run: &mut Vec<&RemoteRequest>,
+        items: &mut Vec<KeyValueItem>,
+        replies: &mut Replies,
+    ) {
         if run.is_empty() {
             return;
         }
-        let (requests, items): (Vec<_>, Vec<_>) = run.drain(..).unzip();
-        match self.store.execute(items).await {
+        match self.store.execute(std::mem::take(items)).await {
             Ok(answers) => {
                 self.answered.store(true, Ordering::Relaxed);
                 let mut answers = answers.into_iter();
-                replies.extend(requests.into_iter().map(|request| {
-                    let stored = answers.next().flatten();
+                let mut next = || answers.next().flatten();
+                replies.extend(run.drain(..).map(|request| {
                     Ok(match request {
-                        RemoteRequest::Read { .. } => RemoteReply::Value(stored),
-                        RemoteRequest::ReadBytes { .. } => RemoteReply::Bytes(stored.map(|stored| stored.envelope)),
-                        RemoteRequest::Remove { .. } => RemoteReply::Done(stored.is_some()),
-                        _ => RemoteReply::Done(true),
+                        RemoteRequest::Read { .. } => RemoteReply::Value(next()),
+                        RemoteRequest::ReadBytes { keys } => {
+                            let bytes = |_| Ok(next().map(|stored| stored.envelope));
+                            RemoteReply::Bytes(keys.iter().map(bytes).collect())
+                        }
+                        RemoteRequest::Remove { .. } => RemoteReply::Done(next().is_some()),
+                        _ => {
+                            next();
+                            RemoteReply::Done(true)
+                        }
                     })
                 }));
             }
-            Err(error) => replies.extend(requests.iter().map(|_| Err(error.clone()))),
+            Err(error) => replies.extend(run.drain(..).map(|_| Err(error.clone()))),
         }
     }
 }

@@ -83,10 +83,10 @@ pub enum RemoteRequest {
         /// Where.
         key: RemoteKey,
     },
-    /// The value alone, for a reader who keeps nothing and needs no age. → `Bytes`
+    /// Values alone, for a reader who keeps nothing and needs no ages. → `Bytes`
     ReadBytes {
         /// Where.
-        key: RemoteKey,
+        keys: Arc<[RemoteKey]>,
     },
     /// Stores a value whatever is there, and revokes the lease. → `Done`
     Write {
@@ -319,8 +319,8 @@ pub enum RemoteReply {
     State(NamespaceState),
     /// See the request.
     Value(Option<Stored>),
-    /// See the request.
-    Bytes(Option<Bytes>),
+    /// One for each key. Where none could be read, the request has failed instead.
+    Bytes(Vec<Result<Option<Bytes>>>),
     /// How many values were removed.
     Removed(u64),
     /// Keys of one step of a walk, and where to go on; `None` = it has ended.

@@ -41,7 +41,7 @@ impl RemoteTier for NoRemote {
         Some(match request {
             RemoteRequest::State { .. } => RemoteReply::State(Default::default()),
             RemoteRequest::Read { .. } => RemoteReply::Value(None),
-            RemoteRequest::ReadBytes { .. } => RemoteReply::Bytes(None),
+            RemoteRequest::ReadBytes { keys } => RemoteReply::Bytes(keys.iter().map(|_| Ok(None)).collect()),
             RemoteRequest::Lease { .. } | RemoteRequest::TakeOver { .. } => RemoteReply::Granted,
             RemoteRequest::Write { .. } | RemoteRequest::Fill { .. } => RemoteReply::Done(true),
             RemoteRequest::Remove { .. } | RemoteRequest::Expire { .. } => RemoteReply::Done(false),

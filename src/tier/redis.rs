@@ -203,7 +203,7 @@ impl Redis {
                     commands.put(run.iter().filter_map(put).collect::<Vec<_>>().into_iter())
                 }
                 [request] if !reads_value(request) => commands.add(self.commands(request, aside)),
-                reads => commands.read(reads.iter().filter_map(read).collect::<Vec<_>>().into_iter()),
+                reads => commands.read(reads.iter().flat_map(names).collect::<Vec<_>>().into_iter()),
             }
         }
         let mut answers = match self.link.send(commands).await {
@@ -402,13 +402,13 @@ fn scan_command(scan: &Scan) -> Cmd {
     command
 }
 
-fn read(request: &RemoteRequest) -> Option<Read> {
-    let (key, life) = match request {
-        RemoteRequest::Read { key } => (key, true),
-        RemoteRequest::ReadBytes { key } => (key, false),
-        _ => return None,
+fn names(request: &RemoteRequest) -> impl Iterator<Item = Read> {
+    let (keys, life) = match request {
+        RemoteRequest::Read { key } => (std::slice::from_ref(key), true),
+        RemoteRequest::ReadBytes { keys } => (&keys[..], false),
+        _ => (&[][..], false),
     };
-    Some(Read {
+    keys.iter().map(move |key| Read {
         name: key.value_name(),
         life,
     })

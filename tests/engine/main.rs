@@ -17,6 +17,7 @@ mod invalidation;
 mod leases;
 mod loader_context;
 mod locks;
+mod many;
 mod memory_only;
 mod memory_tier;
 mod promotion;

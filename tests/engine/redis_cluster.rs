@@ -248,6 +248,17 @@ async fn a_node_that_nobody_replaces_costs_its_keys_and_no_others() {
         soon(b.get::<i32>(&keys[alive])).await.unwrap() == Some(199)
     })
     .await;
+    let keeps_nothing = Cache::builder()
+        .namespace("shop")
+        .redis_cluster(cluster.urls())
+        .without_memory()
+        .build()
+        .expect("a cache");
+    eventually("what is read together with a key of that node is found", async || {
+        let found = soon(keeps_nothing.get_many::<i32>(&[&keys[dead], &keys[alive]])).await;
+        found.unwrap() == [None, Some(199)]
+    })
+    .await;
     cluster.nodes[dead].thaw();
     eventually("all is well", async || a.engine().warnings().is_empty()).await;
     // Each process finds by itself that it serves again.

@@ -51,17 +51,54 @@ struct Request<'a> {
     tags: Vec<&'a str>,
 }
 
-/// Executes `count` requests.
+impl Request<'_> {
+    /// A read for a caller who keeps nothing.
+    fn is_unkept(&self) -> bool {
+        self.op == op::GET && self.flags & UNKEPT != 0
+    }
+
+    fn is_read_with(&self, other: &Self) -> bool {
+        other.is_unkept() && self.namespace == other.namespace && self.memory_ttl == other.memory_ttl
+    }
+}
+
+/// Executes `count` requests. Reads of values that nobody keeps go to the engine together, when nothing else stands between them.
 pub fn execute(host: &Arc<Host>, spaces: &[Space], mut bytes: &[u8], count: u32) -> Result<()> {
+    let mut reads: Vec<Request<'_>> = Vec::new();
     for _ in 0..count {
         let (request, rest) = read(bytes).ok_or_else(|| Error::new(ErrorKind::Argument, "a request is cut off"))?;
         bytes = rest;
-        match spaces.get(request.namespace as usize) {
-            Some(space) => dispatch(host, space, &request),
-            None => return Err(Error::new(ErrorKind::Argument, "a request names an unknown namespace")),
+        if reads.first().is_some_and(|first| !first.is_read_with(&request)) {
+            read_values(host, space_of(spaces, &reads[0])?, &mut reads);
+        }
+        if request.is_unkept() {
+            reads.push(request);
+        } else {
+            dispatch(host, space_of(spaces, &request)?, &request);
         }
     }
+    if let Some(first) = reads.first() {
+        read_values(host, space_of(spaces, first)?, &mut reads);
+    }
     Ok(())
+}
+
+fn space_of<'a>(spaces: &'a [Space], request: &Request<'_>) -> Result<&'a Space> {
+    let space = spaces.get(request.namespace as usize);
+    space.ok_or_else(|| Error::new(ErrorKind::Argument, "a request names an unknown namespace"))
+}
+
+/// Reads the values, and leaves no request.
+fn read_values(host: &Arc<Host>, space: &Space, reads: &mut Vec<Request<'_>>) {
+    let with_own_ttl = reads[0].memory_ttl.map(|ttl| space.with_memory_ttl(Some(ttl)));
+    let space = with_own_ttl.as_ref().unwrap_or(space);
+    let keys: Vec<&str> = reads.iter().map(|request| request.key).collect();
+    let ids: Vec<u32> = reads.drain(..).map(|request| request.id).collect();
+    let answers = Arc::clone(host);
+    space.values(
+        &keys,
+        Arc::new(move |index, value| answers.push(unkept(ids[index], value))),
+    );
 }
 
 fn read(bytes: &[u8]) -> Option<(Request<'_>, &[u8])> {
@@ -125,9 +162,6 @@ fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
     };
     let done = |answers: Arc<Host>| Box::new(move |result| answers.push(written(id, result)));
     match request.op {
-        op::GET if request.flags & UNKEPT != 0 => {
-            space.value(request.key, Box::new(move |value| answers.push(unkept(id, value))));
-        }
         op::GET => space.read(request.key, Box::new(move |found| answers.push(fresh(id, found)))),
         op::HAS => {
             let is_fresh = |found: Option<Found>| found.is_some_and(|found| !found.is_stale());

@@ -33,8 +33,8 @@ use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-/// Requests of one batch at most.
-const BATCH: usize = 512;
+/// Requests of one batch at most; keys that are read together count each, and there are never more of them.
+pub const BATCH: usize = 512;
 
 /// Called once with the answer.
 pub type Done = Box<dyn FnOnce(&BatchState, Result<RemoteReply>) + Send>;
@@ -47,6 +47,14 @@ struct Item {
 }
 
 impl Item {
+    /// As how many requests it counts.
+    fn size(&self) -> usize {
+        match &self.request {
+            Some(RemoteRequest::ReadBytes { keys }) => keys.len(),
+            _ => 1,
+        }
+    }
+
     /// The engine asks of its own accord, again and again, and no caller waits for it.
     fn is_housekeeping(&self) -> bool {
         match &self.request {
@@ -292,7 +300,7 @@ impl Queue {
 
     fn take(&self) -> Vec<Item> {
         let mut items = self.items.lock();
-        let count = one_batch(items.iter().take(BATCH));
+        let count = one_batch(items.iter());
         items.drain(..count).collect()
     }
 
@@ -303,7 +311,7 @@ impl Queue {
         let (mut wanted, mut others): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut *items)
             .into_iter()
             .partition(|item| item.is_housekeeping() == housekeeping);
-        let count = one_batch(wanted.iter().take(BATCH));
+        let count = one_batch(wanted.iter());
         others.extend(wanted.drain(count..));
         *items = others;
         wanted.into()
@@ -336,10 +344,11 @@ impl Queue {
 /// How many make one batch. Answers are judged by the state in front of their batch: who asks behind a raise goes with the
 /// next one, and sees it.
 fn one_batch<'a>(items: impl Iterator<Item = &'a Item>) -> usize {
-    let mut raised = false;
+    let (mut raised, mut size) = (false, 0);
     items
         .take_while(|item| {
-            let fits = !raised || item.namespace.is_none();
+            size += item.size();
+            let fits = size <= BATCH && (!raised || item.namespace.is_none());
             raised |= matches!(
                 item.request,
                 Some(RemoteRequest::Raise { .. } | RemoteRequest::RaiseRule { .. } | RemoteRequest::Abandon { .. })

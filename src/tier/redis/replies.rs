@@ -14,14 +14,39 @@ const MISPLACED: &str = "reply";
 
 /// The answers to reads that were sent as one.
 pub(super) fn of_reads(run: &[RemoteRequest], answers: &mut Answers, replies: &mut Replies) {
-    let lives = run.iter().map(|request| matches!(request, RemoteRequest::Read { .. }));
-    let reply = |answer: ReadAnswer| match answer? {
-        (Some(life), value) => Ok(RemoteReply::Value(stored(value, life)?)),
-        (None, Value::Nil) => Ok(RemoteReply::Bytes(None)),
-        (None, Value::BulkString(bytes)) => Ok(RemoteReply::Bytes(Some(Bytes::from(bytes)))),
-        (None, other) => Err(unexpected(&other)),
+    let lives: Vec<bool> = run
+        .iter()
+        .flat_map(|request| match request {
+            RemoteRequest::ReadBytes { keys } => std::iter::repeat_n(false, keys.len()),
+            _ => std::iter::repeat_n(true, 1),
+        })
+        .collect();
+    let mut taken = Vec::with_capacity(lives.len());
+    answers.read(lives.into_iter(), |answer| taken.push(answer));
+    let mut taken = taken.into_iter();
+    replies.extend(run.iter().map(|request| match request {
+        RemoteRequest::ReadBytes { keys } => bytes(taken.by_ref().take(keys.len())),
+        _ => taken.next().map_or_else(|| Err(unexpected(&Value::Nil)), value),
+    }));
+}
+
+fn value(answer: ReadAnswer) -> Result<RemoteReply> {
+    let (life, value) = answer?;
+    Ok(RemoteReply::Value(stored(value, life.unwrap_or(Value::Nil))?))
+}
+
+/// One server of several may fail, and the others have answered.
+fn bytes(answers: impl Iterator<Item = ReadAnswer>) -> Result<RemoteReply> {
+    let bytes = |answer: ReadAnswer| match answer?.1 {
+        Value::Nil => Ok(None),
+        Value::BulkString(bytes) => Ok(Some(Bytes::from(bytes))),
+        other => Err(unexpected(&other)),
     };
-    answers.read(lives, |answer| replies.push(reply(answer)));
+    let answers: Vec<_> = answers.map(bytes).collect();
+    match answers.first() {
+        Some(Err(error)) if answers.iter().all(Result::is_err) => Err(error.clone()),
+        _ => Ok(RemoteReply::Bytes(answers)),
+    }
 }
 
 /// The answer to one other request. `aside`: a fill was written beside its place, and renamed.

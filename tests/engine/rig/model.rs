@@ -245,7 +245,10 @@ impl Data {
                 self.state(&[])
             }
             RemoteRequest::Read { key } => RemoteReply::Value(self.stored(key, now)),
-            RemoteRequest::ReadBytes { key } => RemoteReply::Bytes(self.stored(key, now).map(|stored| stored.envelope)),
+            RemoteRequest::ReadBytes { keys } => {
+                let bytes = |key| Ok(self.stored(key, now).map(|stored| stored.envelope));
+                RemoteReply::Bytes(keys.iter().map(bytes).collect())
+            }
             RemoteRequest::Write { key, envelope, life } => {
                 self.leases.remove(key);
                 self.values.insert(key.clone(), (envelope.clone(), until(life)));

@@ -1,0 +1,108 @@
+//! Values that are read together, for a reader who keeps nothing.
+
+use crate::rig::{World, soon};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use turbocache::error::{Error, ErrorKind};
+use turbocache::tier::{RemoteReply, RemoteRequest};
+use turbocache::{Cache, WriteOptions};
+
+const MOST: usize = 512;
+
+fn keeping_nothing() -> turbocache::CacheBuilder {
+    Cache::builder().without_memory()
+}
+
+#[tokio::test]
+async fn many_keys_are_asked_for_in_parts_and_answered_in_their_order() {
+    let world = World::new();
+    let (writer, _) = world.join().await;
+    let names: Vec<String> = (0..2 * MOST + 1).map(|n| format!("k{n}")).collect();
+    for (n, name) in names.iter().enumerate().step_by(2) {
+        soon(writer.set(name, &n)).await.unwrap();
+    }
+    let (reader, remote) = world.join_as(keeping_nothing()).await;
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&asked);
+    remote.lie(move |request, reply| {
+        if let RemoteRequest::ReadBytes { keys } = request {
+            told.lock().unwrap().push(keys.len());
+        }
+        Some(reply)
+    });
+    let mut keys: Vec<&str> = names.iter().map(String::as_str).collect();
+    keys.push("k4");
+    let found = soon(reader.get_many::<usize>(&keys)).await.unwrap();
+    let mut expected: Vec<Option<usize>> = (0..names.len()).map(|n| (n % 2 == 0).then_some(n)).collect();
+    expected.push(Some(4));
+    assert_eq!(found, expected);
+    assert_eq!(*asked.lock().unwrap(), [MOST, MOST, 2]);
+    assert_eq!(soon(reader.get_many::<usize>(&[])).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn one_that_may_be_old_is_judged_and_the_others_do_not_wait_for_it() {
+    let world = World::new();
+    let (writer, _) = world.join().await;
+    let tagged = WriteOptions {
+        tags: &["t"],
+        ..WriteOptions::default()
+    };
+    let graced = WriteOptions {
+        grace: Some(Duration::from_secs(60)),
+        ..WriteOptions::default()
+    };
+    soon(writer.set("plain", &1)).await.unwrap();
+    soon(writer.set_with("tagged", &2, &tagged)).await.unwrap();
+    soon(writer.set_with("graced", &3, &graced)).await.unwrap();
+    soon(writer.set_with("expired", &4, &graced)).await.unwrap();
+    soon(writer.set_with("dropped", &5, &tagged)).await.unwrap();
+    soon(writer.invalidate_tags(&["t"])).await.unwrap();
+    soon(writer.set_with("tagged", &2, &tagged)).await.unwrap();
+    assert!(soon(writer.expire("expired")).await.unwrap());
+    let (reader, _) = world.join_as(keeping_nothing()).await;
+    let keys = ["plain", "tagged", "graced", "expired", "dropped", "plain"];
+    let found = soon(reader.get_many::<u8>(&keys)).await.unwrap();
+    assert_eq!(found, [Some(1), Some(2), Some(3), None, None, Some(1)]);
+}
+
+#[tokio::test]
+async fn a_key_whose_server_fails_is_a_miss_and_the_others_are_found() {
+    let world = World::new();
+    let (writer, _) = world.join().await;
+    soon(writer.set_many(&[("a", 1), ("b", 2), ("c", 3)])).await.unwrap();
+    let (reader, remote) = world.join_as(keeping_nothing()).await;
+    remote.lie(|_, reply| {
+        Some(match reply {
+            RemoteReply::Bytes(mut answers) => {
+                answers[1] = Err(Error::new(ErrorKind::Remote, "this node does not answer"));
+                RemoteReply::Bytes(answers)
+            }
+            other => other,
+        })
+    });
+    let found = soon(reader.get_many::<u8>(&["a", "b", "c"])).await.unwrap();
+    assert_eq!(found, [Some(1), None, Some(3)]);
+    assert_eq!(reader.engine().counters().remote_errors.value(), 1);
+    assert_eq!(reader.engine().counters().remote_hits.value(), 2);
+}
+
+#[tokio::test]
+async fn what_is_asked_behind_a_change_finds_it() {
+    let world = World::new();
+    let (reader, remote) = world.join_as(keeping_nothing()).await;
+    soon(reader.set_many(&[("a", 1), ("b", 1)])).await.unwrap();
+    let mut held = remote.hold(|request| matches!(request, RemoteRequest::Write { .. }));
+    let write = tokio::spawn({
+        let reader = reader.clone();
+        async move { reader.set("b", &2).await }
+    });
+    held.arrived().await;
+    let read = tokio::spawn({
+        let reader = reader.clone();
+        async move { reader.get_many::<u8>(&["a", "b"]).await }
+    });
+    held.release();
+    soon(write).await.unwrap().unwrap();
+    assert_eq!(soon(read).await.unwrap().unwrap(), [Some(1), Some(2)]);
+}
