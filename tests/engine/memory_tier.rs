@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use turbocache::clock::Millis;
 use turbocache::entry::{Entry, LoadTime, SerializerId, Stamp, TagFloor, TagSet};
 use turbocache::options::{Eviction, MemoryOptions};
@@ -10,11 +11,12 @@ use turbocache::tier::{MemoryTier, open_memory};
 const MAX_BYTES: u64 = 1 << 20;
 
 fn stores() -> [Arc<dyn MemoryTier>; 2] {
+    stores_of(MAX_BYTES)
+}
+
+fn stores_of(max_bytes: u64) -> [Arc<dyn MemoryTier>; 2] {
     [Eviction::S3Fifo, Eviction::TinyLfu].map(|eviction| {
-        let options = MemoryOptions {
-            max_bytes: MAX_BYTES,
-            eviction,
-        };
+        let options = MemoryOptions { max_bytes, eviction };
         open_memory(&options, 1 << 18, 7)
     })
 }
@@ -135,6 +137,36 @@ fn a_sweep_takes_the_dead_and_nothing_else() {
             .filter(|n| store.get(format!("key:{n}").as_bytes()).is_some())
             .collect();
         assert!(left.len() == 500 && left.iter().all(|n| n % 2 == 0));
+    }
+}
+
+/// So many that it pauses again and again.
+#[test]
+fn a_sweep_of_many_costs_nobody_what_he_writes_beside_it() {
+    for store in stores_of(64 * MAX_BYTES) {
+        for n in 0..30_000 {
+            store.insert(format!("dead:{n}").as_bytes(), entry(b"dead"));
+        }
+        store.settle();
+        let swept = AtomicBool::new(false);
+        let written = std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                (0..2_000)
+                    .inspect(|n| {
+                        let key = format!("new:{n}");
+                        store.insert(key.as_bytes(), entry(b"new"));
+                        assert_eq!(store.get(key.as_bytes()), Some(entry(b"new")));
+                    })
+                    .take_while(|n| *n < 100 || !swept.load(Ordering::SeqCst))
+                    .count()
+            });
+            store.sweep(&|key, _| key.starts_with(b"dead"));
+            swept.store(true, Ordering::SeqCst);
+            writer.join().expect("it writes")
+        });
+        store.settle();
+        assert!(store.keys(&|key, _| key.starts_with(b"dead")).is_empty());
+        assert!((0..written).all(|n| store.get(format!("new:{n}").as_bytes()).is_some()));
     }
 }
 

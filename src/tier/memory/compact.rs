@@ -6,6 +6,7 @@
 
 use crate::entry::Entry;
 use crate::tier::MemoryTier;
+use crate::tier::memory::pace::Pace;
 use crate::tier::memory::record::Held;
 use crate::tier::memory::tag_bytes;
 use quick_cache::sync::Cache;
@@ -86,7 +87,9 @@ impl MemoryTier for Compact {
 
     fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool) {
         // The lock of a shard is taken for one entry at a time, so that nobody waits for a sweep.
+        let mut pace = Pace::new();
         for (hash, held) in self.cache.iter() {
+            pace.step();
             if dead(held.key(), &held.unpack()) {
                 // Unless a fresh one took its place meanwhile.
                 self.cache.remove_if(&hash, |now| dead(now.key(), &now.unpack()));

@@ -3,6 +3,7 @@
 
 mod compact;
 mod moka;
+mod pace;
 mod record;
 
 pub use compact::{Compact, OVERHEAD};

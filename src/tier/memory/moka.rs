@@ -3,6 +3,7 @@
 
 use crate::entry::Entry;
 use crate::tier::MemoryTier;
+use crate::tier::memory::pace::Pace;
 use crate::tier::memory::tag_bytes;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
@@ -51,7 +52,9 @@ impl MemoryTier for Moka {
     }
 
     fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool) {
+        let mut pace = Pace::new();
         for key in self.keys(dead) {
+            pace.step();
             // Between the look and the removal a fresh value may have come: losing it costs a miss, never an old value.
             if self.cache.get(&*key).is_some_and(|entry| dead(&key, &entry)) {
                 self.cache.invalidate(&*key);
