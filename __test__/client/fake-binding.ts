@@ -646,9 +646,11 @@ export class FakeEngine implements NativeBinding {
     bytes.fill(0, 0, HEADER);
     const word = (index: Word, number: number): unknown => bytes.writeInt32LE(number, 4 * index);
     const isAscii = value.every((byte) => byte < 128);
+    const isPlain = isAscii && value.every((byte) => byte >= 0x20 && byte !== 0x5c);
+    const letters = (isAscii ? Flag.Ascii : 0) | (isPlain ? Flag.Plain : 0);
     word(Word.RequestId, id);
     word(Word.Status, status);
-    word(Word.Flags, (completion.flags ?? 0) | (isAscii ? Flag.Ascii : 0) | (isLarge ? Flag.Large : 0));
+    word(Word.Flags, (completion.flags ?? 0) | letters | (isLarge ? Flag.Large : 0));
     if (request) {
       word(Word.Slot, slotOf(this.id(request.namespaceId, request.key)));
       word(Word.Generation, this.generation(request.namespaceId, request.key));

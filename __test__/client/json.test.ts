@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Letters } from '../../node/client/codec';
 import { JsonDecoder } from '../../node/client/json-decoder';
 import { JsonScanner } from '../../node/client/json-scanner';
 import { shapeDecoder } from '../../node/client/json-shape';
@@ -22,12 +23,16 @@ function attempt(decode: () => unknown): Result {
   }
 }
 
+function lettersOf(json: Uint8Array): Letters {
+  if (!json.every((byte) => byte < 128)) return Letters.Any;
+  return json.every((byte) => byte >= 0x20 && byte !== 0x5c) ? Letters.Plain : Letters.Ascii;
+}
+
 /** Decodes in the middle of a buffer that goes on with other bytes. */
 function decoded(decoder: JsonDecoder, json: Uint8Array): Result {
   const bytes = Buffer.concat([Buffer.from(BEFORE), json, Buffer.from(BEHIND)]);
   const copy = textBuffer(new Uint8Array(bytes).buffer);
-  const isAscii = json.every((byte) => byte < 128);
-  return attempt(() => decoder.decode(copy, BEFORE.length, BEFORE.length + json.length, isAscii));
+  return attempt(() => decoder.decode(copy, BEFORE.length, BEFORE.length + json.length, lettersOf(json)));
 }
 
 /** Decodes what this isolate has written itself. */
@@ -51,7 +56,7 @@ function learned(value: unknown): JsonDecoder {
 function hasShapeOf(value: unknown, text: string): boolean {
   const bytes = textBuffer(new Uint8Array(Buffer.from(text)).buffer);
   const scanner = new JsonScanner();
-  scanner.begin(bytes, 0, bytes.length, bytes.latin1Slice(0, bytes.length));
+  scanner.begin(bytes, 0, bytes.length, bytes.latin1Slice(0, bytes.length), lettersOf(bytes) === Letters.Plain);
   return shapeDecoder(value)?.(scanner, bytes, 0, bytes.length) !== undefined;
 }
 

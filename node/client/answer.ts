@@ -1,5 +1,5 @@
 /** Reads an answer of the engine where it lies: of `read`, or one completion of a drain. */
-import type { Codec } from './codec';
+import { Letters, type Codec } from './codec';
 import { Flag, Word, type Status } from './native';
 import { decodeTags } from './tags';
 import { textBuffer, type TextBuffer } from './text';
@@ -64,10 +64,10 @@ export class Answer {
   decode(codec: Codec): unknown {
     if (this.has(Flag.Large)) {
       const large = this.large();
-      return codec.decode(large, 0, large.length, this.has(Flag.Ascii));
+      return codec.decode(large, 0, large.length, this.letters);
     }
     const start = this.valueStart;
-    return codec.decode(this.bytes, start, start + this.word(Word.ValueBytes), this.has(Flag.Ascii));
+    return codec.decode(this.bytes, start, start + this.word(Word.ValueBytes), this.letters);
   }
 
   /** The value's bytes, in place where possible: copy what must outlive the answer. */
@@ -80,6 +80,11 @@ export class Answer {
   tagNames(): string[] {
     const start = this.valueStart + (this.has(Flag.Large) ? 0 : this.word(Word.ValueBytes));
     return decodeTags(this.bytes, start, start + this.word(Word.TagNameBytes));
+  }
+
+  private get letters(): Letters {
+    if (this.has(Flag.Plain)) return Letters.Plain;
+    return this.has(Flag.Ascii) ? Letters.Ascii : Letters.Any;
   }
 
   private get valueStart(): number {

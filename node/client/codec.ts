@@ -2,6 +2,14 @@
 import { LimitError, SerializationError } from './errors';
 import type { TextBuffer } from './text';
 
+/** What is known of the letters of a text before it is read. */
+export const enum Letters {
+  Any,
+  Ascii,
+  /** ASCII without control characters and without a backslash. */
+  Plain,
+}
+
 /** An encoded value: text is written as UTF-8. */
 export type Encoded = string | Uint8Array;
 
@@ -12,7 +20,7 @@ export interface Codec {
   readonly isJson: boolean;
   encode(value: unknown): Encoded | undefined;
   /** `bytes` is only valid during the call. Throws for damaged bytes. */
-  decode(bytes: TextBuffer, start: number, end: number, ascii: boolean): unknown;
+  decode(bytes: TextBuffer, start: number, end: number, letters: Letters): unknown;
   /** The same for a text that {@link encode} made here. */
   decodeText(text: string): unknown;
 }
@@ -61,7 +69,7 @@ export function decodeOwn(codec: Codec, key: string, encoded: Encoded): unknown 
   try {
     if (typeof encoded === 'string') return codec.decodeText(encoded);
     const bytes = Buffer.from(encoded.buffer as ArrayBuffer, encoded.byteOffset, encoded.byteLength);
-    return codec.decode(bytes as TextBuffer, 0, bytes.length, false);
+    return codec.decode(bytes as TextBuffer, 0, bytes.length, Letters.Any);
   } catch (cause) {
     throw undecodable(codec, key, cause);
   }

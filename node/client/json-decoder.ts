@@ -1,4 +1,5 @@
 /** Decodes the JSON of one namespace: texts of shapes that came often by a decoder of their own, others by `JSON.parse`. */
+import { Letters } from './codec';
 import { JsonScanner } from './json-scanner';
 import { shapeDecoder, type ShapeDecoder } from './json-shape';
 import { textBuffer, type TextBuffer } from './text';
@@ -28,14 +29,14 @@ export class JsonDecoder {
   private untilLesson = FIRST_LESSON;
   private lesson = FIRST_LESSON;
 
-  /** Throws a `SyntaxError` for what is no JSON. `isAscii` may be `false` for what is. */
-  decode(bytes: TextBuffer, start: number, end: number, isAscii: boolean): unknown {
-    if (end - start > LONGEST_TEXT) return parse(bytes, start, end, isAscii);
-    if (this.shapes.length === 0) return this.learn(parse(bytes, start, end, isAscii));
+  /** Throws a `SyntaxError` for what is no JSON. `letters` may be less than what is true. */
+  decode(bytes: TextBuffer, start: number, end: number, letters: Letters): unknown {
+    if (end - start > LONGEST_TEXT) return parse(bytes, start, end, letters);
+    if (this.shapes.length === 0) return this.learn(parse(bytes, start, end, letters));
     const text = bytes.latin1Slice(start, end);
-    const value = this.ofShape(bytes, start, end, text);
+    const value = this.ofShape(bytes, start, end, text, letters);
     if (value !== undefined) return value;
-    return this.learn(isAscii ? JSON.parse(text) : parse(bytes, start, end, isAscii));
+    return this.learn(letters === Letters.Any ? parse(bytes, start, end, letters) : JSON.parse(text));
   }
 
   /** The same for a text that this isolate has made. */
@@ -44,15 +45,15 @@ export class JsonDecoder {
     if (this.shapes.length === 0 || written.utf8Write(text, 0, LONGEST_TEXT) !== text.length) {
       return this.learn(JSON.parse(text));
     }
-    return this.ofShape(written, 0, text.length, text) ?? this.learn(JSON.parse(text));
+    return this.ofShape(written, 0, text.length, text, Letters.Any) ?? this.learn(JSON.parse(text));
   }
 
   /** `undefined` for a text of no known shape. `text` is Latin-1. */
-  private ofShape(bytes: TextBuffer, start: number, end: number, text: string): unknown {
+  private ofShape(bytes: TextBuffer, start: number, end: number, text: string, letters: Letters): unknown {
     const { shapes } = this;
     for (let index = 0; index < shapes.length; index++) {
       const shape = shapes[index]!;
-      scanner.begin(bytes, start, end, text);
+      scanner.begin(bytes, start, end, text, letters === Letters.Plain);
       const value = shape.decode(scanner, bytes, start, end);
       if (value === undefined) continue;
       shape.patience = PATIENCE;
@@ -79,6 +80,6 @@ export class JsonDecoder {
   }
 }
 
-function parse(bytes: TextBuffer, start: number, end: number, isAscii: boolean): unknown {
-  return JSON.parse(isAscii ? bytes.latin1Slice(start, end) : bytes.utf8Slice(start, end));
+function parse(bytes: TextBuffer, start: number, end: number, letters: Letters): unknown {
+  return JSON.parse(letters === Letters.Any ? bytes.utf8Slice(start, end) : bytes.latin1Slice(start, end));
 }

@@ -37,8 +37,10 @@ export class JsonScanner {
   private end = 0;
   /** The bytes as Latin-1: one unit a byte, so that indexes are the same. */
   private text = '';
+  private isPlain = false;
 
-  begin(bytes: TextBuffer, start: number, end: number, text: string): void {
+  /** `isPlain`: the text is ASCII without control characters and without a backslash. */
+  begin(bytes: TextBuffer, start: number, end: number, text: string, isPlain: boolean): void {
     this.at = start;
     this.hasStopped = false;
     if (bytes !== this.bytes) {
@@ -48,6 +50,7 @@ export class JsonScanner {
     this.start = start;
     this.end = end;
     this.text = text;
+    this.isPlain = isPlain;
   }
 
   /** A string, a number, `true`, `false` or `null`; no spaces before it. */
@@ -70,6 +73,13 @@ export class JsonScanner {
     const { bytes, end } = this;
     const from = this.at + 1;
     let at = from;
+    if (this.isPlain) {
+      // One comparison a letter instead of four.
+      while (at < end && bytes[at] !== QUOTE) at++;
+      if (at === end) return this.stop('');
+      this.at = at + 1;
+      return this.text.substring(from - this.start, at - this.start);
+    }
     let isAscii = true;
     for (; at < end; at++) {
       const byte = bytes[at]!;

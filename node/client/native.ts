@@ -173,6 +173,8 @@ export const enum Flag {
   Yes = 4,
   /** The value came from the remote tier, not from L1. */
   Remote = 8,
+  /** Pure ASCII without control characters and without a backslash: a quote in it ends or begins a string of JSON. */
+  Plain = 16,
 }
 
 /**

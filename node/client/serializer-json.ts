@@ -1,5 +1,5 @@
 /** The default encoding: JSON text in UTF-8, made by V8, read by what {@link JsonDecoder} has learned of a namespace. */
-import type { Codec } from './codec';
+import type { Codec, Letters } from './codec';
 import { JsonDecoder } from './json-decoder';
 import type { TextBuffer } from './text';
 
@@ -15,8 +15,8 @@ export class JsonCodec implements Codec {
     return JSON.stringify(value);
   }
 
-  decode(bytes: TextBuffer, start: number, end: number, ascii: boolean): unknown {
-    return this.decoder.decode(bytes, start, end, ascii);
+  decode(bytes: TextBuffer, start: number, end: number, letters: Letters): unknown {
+    return this.decoder.decode(bytes, start, end, letters);
   }
 
   decodeText(text: string): unknown {

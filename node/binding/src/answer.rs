@@ -106,11 +106,10 @@ impl Answer {
     pub fn write(&self, out: &mut [u8]) {
         let value = self.value.bytes();
         let large = if self.is_large() { flag::LARGE } else { 0 };
-        let ascii = if value.is_ascii() { flag::ASCII } else { 0 };
         let mut words = [0u32; HEADER / 4];
         words[word::REQUEST_ID] = self.request_id;
         words[word::STATUS] = self.status as u32;
-        words[word::FLAGS] = self.flags | large | ascii;
+        words[word::FLAGS] = self.flags | large | letters_of(value);
         words[word::SLOT] = u32::MAX;
         if let Some(capture) = &self.capture {
             words[word::SLOT] = capture.slot;
@@ -155,5 +154,17 @@ impl Answer {
             Value::Fetched(bytes) => bytes.to_vec(),
             Value::Owned(bytes) => bytes,
         }
+    }
+}
+
+/// What a reader may rely on. Each byte is looked at without a branch: many at a time.
+fn letters_of(value: &[u8]) -> u32 {
+    let special = |byte: &u8| (*byte < b' ') | (*byte > 0x7f) | (*byte == b'\\');
+    if !value.iter().fold(false, |any, byte| any | special(byte)) {
+        flag::PLAIN | flag::ASCII
+    } else if value.is_ascii() {
+        flag::ASCII
+    } else {
+        0
     }
 }

@@ -50,6 +50,7 @@ pub enum Status {
 /// Bits of the flags word.
 pub mod flag {
     pub const ASCII: u32 = 1;
+    pub const PLAIN: u32 = 16;
     pub const LARGE: u32 = 2;
     pub const YES: u32 = 4;
     pub const REMOTE: u32 = 8;
