@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { HotSpace, HotTier, NEVER, type HotEntry } from '../../node/client/hot-tier';
 import { KeptValue } from '../../node/client/kept-value';
@@ -59,6 +60,39 @@ describe('an entry of the hot tier', () => {
       expect(has('k')).toBe(false);
     },
   );
+
+  it('is not served any more in a loop of hits, as soon as another thread has invalidated it', async () => {
+    const { mirror, put, has } = makeTier();
+    const rounds = 400;
+    /** The round that may begin, and the one whose invalidation is over. */
+    const told = new Int32Array(new SharedArrayBuffer(8));
+    const source = `
+      const { mirror, told } = require('node:worker_threads').workerData;
+      for (let round = 1; round <= ${rounds}; round++) {
+        Atomics.wait(told, 0, round - 1);
+        Atomics.add(mirror, ${SLOT}, 1);
+        Atomics.add(mirror, ${PULSE}, 1);
+        Atomics.store(told, 1, round);
+      }`;
+    const worker = new Worker(source, { eval: true, workerData: { mirror, told } });
+    put('k');
+    // Until it is compiled with all that it knows by then.
+    for (let warm = 0; warm < 1_000_000; warm++) has('k');
+    let [hits, served] = [0, 0];
+    for (let round = 1; round <= rounds; round++) {
+      put('k');
+      expect(has('k')).toBe(true);
+      Atomics.store(told, 0, round);
+      Atomics.notify(told, 0);
+      // Nothing but hits: whoever reads shared memory once for all of them does not come out.
+      if (round % 2 === 0) while (has('k')) hits++;
+      while (Atomics.load(told, 1) !== round) if (has('k')) hits++;
+      if (has('k')) served++;
+    }
+    expect(hits).toBeGreaterThan(rounds);
+    expect(served).toBe(0);
+    await worker.terminate();
+  });
 
   it('that expired is swept before the clock wraps round to it', () => {
     const { change, tier, put, has, keys } = makeTier();

@@ -87,7 +87,7 @@ impl MemoryTier for Compact {
 
     fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool) {
         // The lock of a shard is taken for one entry at a time, so that nobody waits for a sweep.
-        let mut pace = Pace::new();
+        let mut pace = Pace::default();
         for (hash, held) in self.cache.iter() {
             pace.step();
             if dead(held.key(), &held.unpack()) {

@@ -52,7 +52,7 @@ impl MemoryTier for Moka {
     }
 
     fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool) {
-        let mut pace = Pace::new();
+        let mut pace = Pace::default();
         for key in self.keys(dead) {
             pace.step();
             // Between the look and the removal a fresh value may have come: losing it costs a miss, never an old value.

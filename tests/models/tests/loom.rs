@@ -38,13 +38,13 @@ struct HotEntry {
 }
 
 impl HotEntry {
+    /// A plain read of shared memory in JavaScript is at least a relaxed one here: the least that its memory model allows.
     fn is_current(&mut self, words: &Words) -> bool {
-        let word = |index: usize| words.0[index].load(Ordering::SeqCst);
-        let pulse = word(PULSE_INDEX);
-        if self.pulse == Some(pulse) {
+        if self.pulse == Some(words.0[PULSE_INDEX].load(Ordering::Relaxed)) {
             return true;
         }
-        let is_current = word(self.slot as usize) == 0;
+        let pulse = words.0[PULSE_INDEX].load(Ordering::SeqCst);
+        let is_current = words.0[self.slot as usize].load(Ordering::Relaxed) == 0;
         if is_current {
             self.pulse = Some(pulse);
         }
