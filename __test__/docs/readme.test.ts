@@ -34,24 +34,26 @@ describe('the TypeScript quick start', () => {
   const PRINTED = ['loading 1', "{ id: 1, name: 'user 1' }", 'true', 'undefined', 'loading 1'];
 
   it.each([
-    ['in memory', () => code],
-    ['with the line about Redis', () => withRedis(code, /\/\/ (redis: .*)/)],
+    ['in memory', () => code, (lines: string[]) => lines],
+    ['with the line about Redis', () => withRedis(code, /\/\/ (redis: .*)/), withoutRepetition],
   ])(
     '%s prints what it says, and exits by itself',
-    async (_, source) => {
+    async (_, source, told) => {
       const { files, errors } = compile('docs-typescript', [{ place, code: source() }]);
       expect(errors).toEqual([]);
       const program = runFile(files[0]!);
       const ending = await program.exit();
-      expect({ lines: await linesOf(program), code: ending.code, stderr: ending.stderr }).toEqual({
-        lines: PRINTED,
-        code: 0,
-        stderr: '',
-      });
+      const lines = told(await linesOf(program));
+      expect({ lines, code: ending.code, stderr: ending.stderr }).toEqual({ lines: PRINTED, code: 0, stderr: '' });
     },
     40_000,
   );
 });
+
+/** A cache that just begins to hear what others invalidate believes nothing that was captured before: it may load once more (law 4). */
+function withoutRepetition(lines: string[]): string[] {
+  return lines.filter((line, index) => line !== lines[index - 1]);
+}
 
 describe('the NestJS quick start', () => {
   const { code, place } = markedBlock('README.md', 'run: nest');
