@@ -217,8 +217,8 @@ export class HotTier {
   /**
    * Mostly the pulse is read plainly: a third of the time of a hit is the call of `Atomics.load`. Whoever knows of an invalidation,
    * from whatever has made him wait for it, reads behind it also plainly; and V8 reads shared memory each time. A compiler might
-   * read once for a loop in which nothing but hits happens, and still be right: so each 64th hit reads atomically, which ends any such
-   * loop. At another pulse than the entry's everything is compared in the order of {@link isCurrentAt}.
+   * read once for a loop in which nothing but hits happens, and still be right: so each 64th hit that is counted reads atomically, which ends any such
+   * loop of reads. At another pulse than the entry's everything is compared in the order of {@link isCurrentAt}.
    */
   private isCurrent(node: HotNode): boolean {
     if (node.pulse === this.mirror[this.pulse] && (this.hits & PLAIN_HITS) !== 0) return true;

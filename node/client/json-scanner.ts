@@ -76,7 +76,7 @@ export class JsonScanner {
     if (this.isPlain) {
       // One comparison a letter instead of four.
       while (at < end && bytes[at] !== QUOTE) at++;
-      if (at === end) return this.stop('');
+      if (at >= end) return this.stop('');
       this.at = at + 1;
       return this.text.substring(from - this.start, at - this.start);
     }

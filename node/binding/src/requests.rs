@@ -4,6 +4,7 @@ use crate::answer::{Answer, Value};
 use crate::errors;
 use crate::host::Host;
 use crate::layout::{HEADER, Status};
+use std::borrow::Cow;
 use std::sync::Arc;
 use turbocache::clock::FOREVER;
 use turbocache::engine::{FillOutcome, Found, LeaseId, Progress, ProgressTold, Space, TagOptions, Write};
@@ -69,29 +70,33 @@ pub fn execute(host: &Arc<Host>, spaces: &[Space], mut bytes: &[u8], count: u32)
         let (request, rest) = read(bytes).ok_or_else(|| Error::new(ErrorKind::Argument, "a request is cut off"))?;
         bytes = rest;
         if reads.first().is_some_and(|first| !first.is_read_with(&request)) {
-            read_values(host, space_of(spaces, &reads[0])?, &mut reads);
+            read_values(host, space_of(spaces, &reads[0])?.as_ref(), &mut reads);
         }
         if request.is_unkept() {
             reads.push(request);
         } else {
-            dispatch(host, space_of(spaces, &request)?, &request);
+            dispatch(host, space_of(spaces, &request)?.as_ref(), &request);
         }
     }
     if let Some(first) = reads.first() {
-        read_values(host, space_of(spaces, first)?, &mut reads);
+        read_values(host, space_of(spaces, first)?.as_ref(), &mut reads);
     }
     Ok(())
 }
 
-fn space_of<'a>(spaces: &'a [Space], request: &Request<'_>) -> Result<&'a Space> {
-    let space = spaces.get(request.namespace as usize);
-    space.ok_or_else(|| Error::new(ErrorKind::Argument, "a request names an unknown namespace"))
+/// Where it is about, with its ttl in memory.
+fn space_of<'a>(spaces: &'a [Space], request: &Request<'_>) -> Result<Cow<'a, Space>> {
+    let space = spaces
+        .get(request.namespace as usize)
+        .ok_or_else(|| Error::new(ErrorKind::Argument, "a request names an unknown namespace"))?;
+    Ok(match request.memory_ttl {
+        Some(ttl) => Cow::Owned(space.with_memory_ttl(Some(ttl))),
+        None => Cow::Borrowed(space),
+    })
 }
 
 /// Reads the values, and leaves no request.
 fn read_values(host: &Arc<Host>, space: &Space, reads: &mut Vec<Request<'_>>) {
-    let with_own_ttl = reads[0].memory_ttl.map(|ttl| space.with_memory_ttl(Some(ttl)));
-    let space = with_own_ttl.as_ref().unwrap_or(space);
     let keys: Vec<&str> = reads.iter().map(|request| request.key).collect();
     let ids: Vec<u32> = reads.drain(..).map(|request| request.id).collect();
     let answers = Arc::clone(host);
@@ -151,8 +156,6 @@ fn own_millis(time: f64) -> Option<u64> {
 }
 
 fn dispatch(host: &Arc<Host>, space: &Space, request: &Request<'_>) {
-    let with_own_ttl = request.memory_ttl.map(|ttl| space.with_memory_ttl(Some(ttl)));
-    let space = with_own_ttl.as_ref().unwrap_or(space);
     let (answers, id) = (Arc::clone(host), request.id);
     let write = Write {
         payload: request.value,

@@ -7,6 +7,7 @@ use crate::tier::memory::pace::Pace;
 use crate::tier::memory::tag_bytes;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// Bytes of bookkeeping per entry: moka's nodes and table, the entry itself, the key's and the value's own allocations.
@@ -52,9 +53,13 @@ impl MemoryTier for Moka {
     }
 
     fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool) {
-        let mut pace = Pace::default();
-        for key in self.keys(dead) {
-            pace.step();
+        let pace = RefCell::new(Pace::default());
+        let look = |key: &[u8], entry: &Entry| {
+            pace.borrow_mut().step();
+            dead(key, entry)
+        };
+        for key in self.keys(&look) {
+            pace.borrow_mut().step();
             // Between the look and the removal a fresh value may have come: losing it costs a miss, never an old value.
             if self.cache.get(&*key).is_some_and(|entry| dead(&key, &entry)) {
                 self.cache.invalidate(&*key);

@@ -43,8 +43,9 @@ fn bytes(answers: impl Iterator<Item = ReadAnswer>) -> Result<RemoteReply> {
         other => Err(unexpected(&other)),
     };
     let answers: Vec<_> = answers.map(bytes).collect();
-    match answers.first() {
-        Some(Err(error)) if answers.iter().all(Result::is_err) => Err(error.clone()),
+    let mut errors = answers.iter().filter_map(|answer| answer.as_ref().err());
+    match errors.clone().find(|error| says_misplaced(error)).or(errors.next()) {
+        Some(error) if answers.iter().all(Result::is_err) => Err(error.clone()),
         _ => Ok(RemoteReply::Bytes(answers)),
     }
 }
@@ -228,8 +229,40 @@ pub(super) fn unexpected(value: &Value) -> Error {
     .with(MISPLACED, kind)
 }
 
-/// Whether the reply was one to another question.
+/// Whether the reply, or one of several, was one to another question.
 pub(super) fn is_misplaced(reply: &Result<RemoteReply>) -> bool {
-    let misplaced = |error: &Error| error.context().iter().any(|(name, _)| *name == MISPLACED);
-    reply.as_ref().is_err_and(misplaced)
+    match reply {
+        Err(error) => says_misplaced(error),
+        Ok(RemoteReply::Bytes(answers)) => answers.iter().any(|answer| answer.as_ref().is_err_and(says_misplaced)),
+        Ok(_) => false,
+    }
+}
+
+fn says_misplaced(error: &Error) -> bool {
+    error.context().iter().any(|(name, _)| *name == MISPLACED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(value: Value) -> ReadAnswer {
+        Ok((None, value))
+    }
+
+    fn silent() -> ReadAnswer {
+        Err(Error::new(ErrorKind::Remote, "no answer"))
+    }
+
+    #[test]
+    fn one_misplaced_answer_among_many_shows_whatever_the_others_are() {
+        let value = || answer(Value::BulkString(b"v".to_vec()));
+        let shifted = || answer(Value::Int(1));
+        assert!(!is_misplaced(&bytes(
+            [value(), answer(Value::Nil), silent()].into_iter()
+        )));
+        assert!(is_misplaced(&bytes([value(), shifted(), value()].into_iter())));
+        assert!(is_misplaced(&bytes([silent(), shifted()].into_iter())));
+        assert!(bytes([silent(), silent()].into_iter()).is_err());
+    }
 }

@@ -38,7 +38,8 @@ struct HotEntry {
 }
 
 impl HotEntry {
-    /// A plain read of shared memory in JavaScript is at least a relaxed one here: the least that its memory model allows.
+    /// What JavaScript reads plainly is relaxed here: so V8 and processors read it, and behind what the reader has waited for
+    /// JavaScript's memory model asks for no less.
     fn is_current(&mut self, words: &Words) -> bool {
         if self.pulse == Some(words.0[PULSE_INDEX].load(Ordering::Relaxed)) {
             return true;
