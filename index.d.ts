@@ -112,7 +112,7 @@ export interface RedisOptions {
   required?: boolean;
   /** Limit for one connection attempt. @default '1s' */
   connectTimeout?: Duration;
-  /** Deadline of every command; after it the call goes on without Redis. @default '500ms' */
+  /** Deadline of every command, in time in which this process runs; after it the call goes on without Redis. @default '500ms' */
   commandTimeout?: Duration;
   /**
    * Whether Redis is asked to tell of changes by other programs (server-assisted client-side caching, RESP3), so that they

@@ -91,7 +91,7 @@ pub struct RedisOptions {
     pub sentinel: Option<SentinelOptions>,
     /// Limit for one connection attempt, in milliseconds.
     pub connect_timeout: u64,
-    /// Deadline of every command, in milliseconds.
+    /// Deadline of every command, in milliseconds in which this process runs: a pause of it counts at most an eighth.
     pub command_timeout: u64,
     /// Whether the server is asked to tell of changes by other programs (server-assisted tracking).
     pub tracking: bool,

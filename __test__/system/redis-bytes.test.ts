@@ -55,7 +55,7 @@ describe('what is asked in one turn of a manager that keeps nothing', () => {
   it('is answered in the order in which it was asked, whatever stands between', async () => {
     const manager = await remoteOnly();
     const other = manager.namespace('other');
-    await manager.setMany([
+    await manager.setMany<number | string>([
       { key: 'a', value: 1 },
       { key: 'b', value: 1 },
     ]);
@@ -113,7 +113,7 @@ describe('bytes in Redis that are', () => {
   it('one of many that are read together cost that one alone', async () => {
     const manager = await remoteOnly();
     const large = 'x'.repeat(100_000);
-    await manager.setMany([
+    await manager.setMany<number | string>([
       { key: 'a', value: 1 },
       { key: 'damaged', value: 2 },
       { key: 'large', value: large },

@@ -1,4 +1,5 @@
 //! One policy a folder. A policy knows nothing about tiers.
 
 pub mod breaker;
+pub mod deadline;
 pub mod retry;

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::resilience::breaker::{Breaker, Permit, State};
+use crate::resilience::deadline::within;
 use crate::tier::{Foreign, RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies};
 use std::future::Future;
 use std::pin::Pin;
@@ -17,7 +18,7 @@ pub struct Guarded<T> {
 }
 
 impl<T: RemoteTier> Guarded<T> {
-    /// No batch takes longer than `deadline`.
+    /// No batch takes longer than `deadline`; see [`within`] for what counts.
     pub fn new(inner: T, deadline: Duration, clock: Arc<dyn Clock>) -> Self {
         Self {
             inner,
@@ -41,7 +42,7 @@ impl<T: RemoteTier> Guarded<T> {
             breaker: &self.breaker,
             ended: false,
         };
-        let replies = match tokio::time::timeout(self.deadline, self.inner.execute(batch)).await {
+        let replies = match within(self.deadline, self.inner.execute(batch)).await {
             Ok(replies) => replies,
             Err(_) => {
                 let message = format!("the remote tier did not answer within {} ms", self.deadline.as_millis());

@@ -18,6 +18,7 @@ export async function turbocache({ url }, options = {}) {
     ttl: TTL,
     ...options,
   });
+  for (const event of ['error', 'warning']) manager.on(event, (told) => console.error(`turbocache: ${told.message}`));
   await manager.ready();
   return {
     name: options.compression === false ? 'turbocache, no compression' : 'turbocache',

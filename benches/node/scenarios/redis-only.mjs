@@ -55,7 +55,10 @@ function redis(name, title, run, { unit, count = KEYS, expected = userOf, client
     expected,
     entrants: clients.map((open) => async (stage) => {
       const client = await open(stage.redis);
-      await Promise.all(Array.from({ length: count }, (_, id) => client.set(keyOf(id), expected(id))));
+      const ids = Array.from({ length: count }, (_, id) => id);
+      await Promise.all(ids.map((id) => client.set(keyOf(id), expected(id))));
+      // All of them, before anything is measured: what is missed then was there.
+      await Promise.all(ids.map(async (id) => checkUser(await client.get(keyOf(id)), id)));
       return { name: client.name, run: run(client), read: (id) => client.get(keyOf(id)), close: client.close };
     }),
   };

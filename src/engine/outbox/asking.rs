@@ -5,6 +5,7 @@ use super::batch::{Batch, BatchState, Way, batch_state};
 use crate::engine::recovery::Recovery;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Place;
+use crate::resilience::deadline::within;
 use crate::tier::{RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies};
 use futures_util::FutureExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,7 +84,7 @@ async fn ask(remote: &dyn RemoteTier, batch: &mut Batch<'_>, queue: &Queue) -> R
         queue.failed.store(true, Ordering::SeqCst);
         batch.open(queue, remote);
         queue.retries.add();
-        match tokio::time::timeout(
+        match within(
             left.saturating_sub(pause),
             ask_once(remote, &batch.requests, batch.way()),
         )

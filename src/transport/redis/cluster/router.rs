@@ -1,6 +1,7 @@
 //! The task that sends what `routes` decides, and tells it what has become of that.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::resilience::deadline::within;
 use crate::transport::redis::address::Address;
 use crate::transport::redis::cluster::lanes::LaneId;
 use crate::transport::redis::cluster::routes::{Dispatch, Routes, Settled, Work};
@@ -254,7 +255,7 @@ impl Router {
         match self.node(lane) {
             Ok(node) => self.running.push(
                 async move {
-                    let sent = tokio::time::timeout(deadline, node.send(&pipeline, count)).await;
+                    let sent = within(deadline, node.send(&pipeline, count)).await;
                     match sent {
                         Ok(Err(error)) if node.is_unreachable() => {
                             Event::Answered(lane, number, Err(error), Silence::Yes)
@@ -306,7 +307,7 @@ impl Router {
         ping.add_command(cmd("PING"));
         self.running.push(
             async move {
-                let answered = tokio::time::timeout(deadline, node.send(&ping, 1)).await;
+                let answered = within(deadline, node.send(&ping, 1)).await;
                 // LOADING is an answer, but nothing that helps.
                 let is_back = matches!(answered, Ok(Ok(values)) if !values.iter().any(is_doubtful));
                 Event::Probed(lane, is_back)
@@ -479,7 +480,7 @@ async fn views(nodes: Vec<(Address, Node)>, deadline: Duration) -> Result<View> 
     let mut asking: FuturesUnordered<_> = nodes
         .iter()
         .map(|(address, node)| async move {
-            let answered = tokio::time::timeout(deadline, node.send(question, 1)).await;
+            let answered = within(deadline, node.send(question, 1)).await;
             match answered {
                 Ok(Ok(mut values)) => read(values.pop().unwrap_or(Value::Nil), address),
                 Ok(Err(error)) => Err(error),
