@@ -60,12 +60,14 @@ impl Engine {
     }
 
     fn sweep(&self) {
+        // As of now: what is written behind a clear that comes during the sweep is of a later generation, and what belongs to
+        // a namespace opened since is of none. Both stay.
         let generations: HashMap<u32, u64> = self.namespaces.generations().into_iter().collect();
         let now = self.clock.now();
         self.memory.sweep(&|key, entry| {
             generations
                 .get(&namespace_of(key))
-                .is_none_or(|generation| is_dead(entry, *generation, now))
+                .is_some_and(|generation| is_dead(entry, *generation, now))
         });
     }
 }

@@ -401,7 +401,7 @@ fn namespace_of(memory_key: &[u8]) -> u32 {
     memory_key.first_chunk().map_or(u32::MAX, |id| u32::from_le_bytes(*id))
 }
 
-/// An entry whose namespace was cleared or that has expired: only memory is left to win back.
+/// An entry whose namespace was cleared before it had this generation, or that has expired: only memory is left to win back.
 fn is_dead(entry: &Entry, namespace_generation: u64, now: crate::clock::Millis) -> bool {
-    entry.is_gone(now) || entry.stamp.namespace != namespace_generation
+    entry.is_gone(now) || entry.stamp.namespace < namespace_generation
 }

@@ -1,15 +1,14 @@
 //! Deletion by pattern: what matches is gone everywhere, whatever is under way; the rest stays.
 
 use crate::invalidation::{fill, lease, read};
-use crate::rig::{RedisServer, Reply, World, eventually, hearing, soon, space};
+use crate::rig::{At, RedisServer, Reply, SlowMemory, World, eventually, hearing, soon, space};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::mpsc;
 use turbocache::engine::{FillOutcome, Parts, Progress};
-use turbocache::entry::Entry;
 use turbocache::event::{Change, Frame, Stream};
+use turbocache::options::Eviction;
 use turbocache::pattern::Pattern;
-use turbocache::tier::{MemoryTier, Moka, RemoteRequest, Scan};
+use turbocache::tier::{RemoteRequest, Scan};
 use turbocache::{Cache, ErrorKind};
 
 fn is_read(request: &RemoteRequest) -> bool {
@@ -140,50 +139,10 @@ async fn a_remote_read_from_before_is_not_kept_and_not_joined() {
     assert_eq!(b.peek::<u8>("user:1"), None);
 }
 
-/// A memory tier that is slow to look through.
-struct SlowWalk {
-    memory: Moka,
-    pause: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
-}
-
-impl MemoryTier for SlowWalk {
-    fn get(&self, key: &[u8]) -> Option<Entry> {
-        self.memory.get(key)
-    }
-    fn insert(&self, key: &[u8], entry: Entry) {
-        self.memory.insert(key, entry);
-    }
-    fn remove(&self, key: &[u8]) -> Option<Entry> {
-        self.memory.remove(key)
-    }
-    fn keys(&self, wanted: &dyn Fn(&[u8], &Entry) -> bool) -> Vec<Arc<[u8]>> {
-        if let Some((begun, go_on)) = self.pause.lock().take() {
-            begun.send(()).expect("the test waits");
-            go_on.recv().expect("the test goes on");
-        }
-        self.memory.keys(wanted)
-    }
-    fn sweep(&self, dead: &dyn Fn(&[u8], &Entry) -> bool) {
-        self.memory.sweep(dead);
-    }
-    fn settle(&self) {
-        self.memory.settle();
-    }
-    fn entries(&self) -> u64 {
-        self.memory.entries()
-    }
-    fn bytes(&self) -> u64 {
-        self.memory.bytes()
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_news_is_applied_before_the_memory_has_been_looked_through() {
     let world = World::new();
-    let memory = Arc::new(SlowWalk {
-        memory: Moka::new(1 << 20),
-        pause: Mutex::default(),
-    });
+    let memory = SlowMemory::new(Eviction::TinyLfu);
     let builder = Cache::builder();
     let parts = Parts {
         memory: memory.clone(),
@@ -202,18 +161,14 @@ async fn the_news_is_applied_before_the_memory_has_been_looked_through() {
     for key in ["user:1", "user:2", "order:1"] {
         b.set_with(key, &1, &graced).await.unwrap();
     }
-    let (begun, has_begun) = mpsc::channel();
-    let (go_on, goes_on) = mpsc::channel();
-    *memory.pause.lock() = Some((begun, goes_on));
+    let walk = memory.hold(At::Walk);
     a.delete_pattern("user:*").await.unwrap();
-    tokio::task::spawn_blocking(move || has_begun.recv().unwrap())
-        .await
-        .unwrap();
+    let walk = soon(walk.arrived()).await;
     assert_eq!(b.peek::<u8>("user:1"), None);
     assert_eq!(b.peek::<u8>("order:1"), Some(1));
     // What is hidden does not come back as an old value either.
     b.expire("user:2").await.unwrap();
-    go_on.send(()).unwrap();
+    walk.release();
     b.expire("user:2").await.unwrap();
     let failing = || async { Err::<u8, _>("the origin is down") };
     assert!(soon(b.get_or_load("user:2", failing)).await.is_err());

@@ -1,6 +1,6 @@
 //! Law 6: of all who miss a key one loads, and however his load ends, nobody is left waiting.
 
-use crate::rig::{World, answer, eventually, loads, soon, space};
+use crate::rig::{At, SlowMemory, World, answer, eventually, loads, soon, space};
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::pin::pin;
@@ -13,6 +13,7 @@ use turbocache::bus::{Bus, Heard};
 use turbocache::engine::{FillOutcome, Lookup, Space};
 use turbocache::entry::SerializerId;
 use turbocache::event::{Change, Frame, KeyChange, Message, Stream};
+use turbocache::options::Eviction;
 use turbocache::tier::{RemoteReply, RemoteRequest};
 use turbocache::{Cache, ErrorKind, LoadError, WriteOptions};
 
@@ -627,61 +628,9 @@ async fn a_lease_that_the_remote_tier_refuses_to_talk_about_is_no_reason_to_wait
     assert_eq!(soon(a.get_or_load("lying", seven)).await.unwrap(), 7);
 }
 
-/// The memory tier of a caller who is held up right after his look.
-struct SlowLook {
-    memory: turbocache::tier::Compact,
-    pause: parking_lot::Mutex<Option<Pause>>,
-}
-
-/// Says that it has begun, and waits for its end.
-type Pause = (std::sync::mpsc::Sender<()>, std::sync::mpsc::Receiver<()>);
-
-impl turbocache::tier::MemoryTier for SlowLook {
-    fn get(&self, key: &[u8]) -> Option<turbocache::entry::Entry> {
-        let found = self.memory.get(key);
-        let pause = self.pause.lock().take();
-        if let Some((looked, go_on)) = pause {
-            looked.send(()).expect("the test waits");
-            go_on.recv().expect("the test goes on");
-        }
-        found
-    }
-
-    fn insert(&self, key: &[u8], entry: turbocache::entry::Entry) {
-        self.memory.insert(key, entry);
-    }
-
-    fn remove(&self, key: &[u8]) -> Option<turbocache::entry::Entry> {
-        self.memory.remove(key)
-    }
-
-    fn keys(&self, wanted: &dyn Fn(&[u8], &turbocache::entry::Entry) -> bool) -> Vec<Arc<[u8]>> {
-        self.memory.keys(wanted)
-    }
-
-    fn sweep(&self, dead: &dyn Fn(&[u8], &turbocache::entry::Entry) -> bool) {
-        self.memory.sweep(dead);
-    }
-
-    fn settle(&self) {
-        self.memory.settle();
-    }
-
-    fn entries(&self) -> u64 {
-        self.memory.entries()
-    }
-
-    fn bytes(&self) -> u64 {
-        self.memory.bytes()
-    }
-}
-
 #[tokio::test]
 async fn a_caller_who_looked_before_a_load_ended_and_asks_after_it_makes_no_second_load() {
-    let memory = Arc::new(SlowLook {
-        memory: turbocache::tier::Compact::new(1 << 20, 1 << 16, 1),
-        pause: parking_lot::Mutex::default(),
-    });
+    let memory = SlowMemory::new(Eviction::S3Fifo);
     let builder = Cache::builder();
     let parts = turbocache::engine::Parts {
         memory: memory.clone(),
@@ -692,19 +641,17 @@ async fn a_caller_who_looked_before_a_load_ended_and_asks_after_it_makes_no_seco
     let Lookup::Load(lease, _) = answer(|done| space.lookup("k", done)).await else {
         panic!("a lease");
     };
-    let (looked, has_looked) = std::sync::mpsc::channel();
-    let (go_on, goes_on) = std::sync::mpsc::channel();
-    *memory.pause.lock() = Some((looked, goes_on));
+    let look = memory.hold(At::Looked);
     let (sender, answered) = oneshot::channel();
     let caller = std::thread::spawn({
         let space = space.clone();
         move || space.lookup("k", Box::new(move |lookup| drop(sender.send(lookup))))
     });
-    has_looked.recv().unwrap();
+    let look = soon(look.arrived()).await;
     answer(|done| space.fill(lease, crate::invalidation::write(b"7", &[]), done))
         .await
         .unwrap();
-    go_on.send(()).unwrap();
+    look.release();
     assert!(matches!(soon(answered).await.unwrap(), Lookup::Hit(_)));
     caller.join().unwrap();
     assert_eq!(loads(cache.engine()), 1);

@@ -1,9 +1,12 @@
 //! Without a remote tier, and without any: the same questions, the same answers.
 
-use crate::rig::{World, eventually, soon};
+use crate::rig::{At, SlowMemory, World, eventually, soon};
 use std::convert::Infallible;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use turbocache::engine::Parts;
+use turbocache::options::Eviction;
+use turbocache::tier::MemoryTier;
 use turbocache::{Cache, ErrorKind, WriteOptions};
 
 #[tokio::test]
@@ -202,4 +205,31 @@ async fn a_full_memory_tier_takes_new_values_soon_after_a_clear() {
     cache.engine().memory_usage();
     assert!(fresh.iter().all(|key| cache.peek::<u32>(key) == Some(1)));
     cache.close().await;
+}
+
+#[tokio::test]
+async fn a_sweep_that_began_before_a_clear_leaves_what_is_written_behind_it() {
+    for eviction in [Eviction::S3Fifo, Eviction::TinyLfu] {
+        let memory = SlowMemory::new(eviction);
+        let builder = Cache::builder();
+        let parts = Parts {
+            memory: memory.clone(),
+            ..Parts::local(builder.options(), tokio::runtime::Handle::current())
+        };
+        let cache = builder.build_on(parts).unwrap();
+        let sweep = memory.hold(At::Sweep);
+        cache.set("before", &1).await.unwrap();
+        // It asks for the sweep.
+        cache.clear().await.unwrap();
+        let sweep = soon(sweep.arrived()).await;
+        cache.clear().await.unwrap();
+        cache.set("behind", &2).await.unwrap();
+        let new = cache.nested("new");
+        new.set("k", &3).await.unwrap();
+        sweep.release();
+        eventually("it has ended", async || memory.swept.load(Ordering::SeqCst) > 0).await;
+        assert_eq!(cache.peek("behind"), Some(2));
+        assert_eq!(new.peek("k"), Some(3));
+        eventually("the dead one is gone", async || memory.entries() == 2).await;
+    }
 }

@@ -7,6 +7,7 @@ mod model;
 mod sentinel;
 mod server;
 mod shared;
+mod slow_memory;
 
 pub use awake::TimeAwake;
 pub use cluster::RedisCluster;
@@ -15,6 +16,7 @@ pub use model::Model;
 pub use sentinel::SentinelTrio;
 pub use server::{RedisServer, Reply};
 pub use shared::{Shared, shared};
+pub use slow_memory::{At, SlowMemory};
 
 use std::future::Future;
 use std::sync::Arc;
