@@ -4,6 +4,7 @@ use crate::clock::Millis;
 use crate::entry::{Entry, Lifetime, LoadTime, SerializerId, Stamp, TagSet};
 use crate::error::Result;
 use crate::payload::Fetched;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// A value to store.
@@ -167,3 +168,10 @@ pub type ProgressTold = Box<dyn FnMut(Progress) + Send>;
 pub type CountDone = Box<dyn FnOnce(Result<u64>) + Send>;
 /// Called once for each key, with its place among those that were asked for and its fresh value's bytes, or `None`.
 pub type ValuesDone = Arc<dyn Fn(usize, Option<Fetched>) + Send + Sync>;
+
+/// Gives a receiver its answer. It may be a user's own code: when it panics, the others still get theirs.
+pub(super) fn tell(receiver: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(receiver)).is_err() {
+        tracing::error!("the receiver of an answer panicked");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::clock::{FOREVER, Millis};
 use crate::codec::envelope::{self, Envelope};
-use crate::engine::answers::{Capture, Found, Peek, ValuesDone};
+use crate::engine::answers::{Capture, Found, Peek, ValuesDone, tell};
 use crate::engine::flights::Joined;
 use crate::engine::namespaces::Namespace;
 use crate::engine::outbox::{BATCH, BatchState};
@@ -230,12 +230,12 @@ impl Engine {
                 match bytes.and_then(|bytes| engine.open_unkept(&reading, bytes, state)) {
                     Some(Opening::Value(value)) => {
                         engine.counters.remote_hits.add();
-                        done(index, Some(value));
+                        tell(|| done(index, Some(value)));
                     }
                     Some(Opening::Unjudged) => engine.read_unkept(&reading, index, &done),
                     None => {
                         engine.counters.remote_misses.add();
-                        done(index, None);
+                        tell(|| done(index, None));
                     }
                 }
             }

@@ -1,6 +1,6 @@
 //! Values that are read together, for a reader who keeps nothing.
 
-use crate::rig::{World, soon};
+use crate::rig::{World, soon, space};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use turbocache::error::{Error, ErrorKind};
@@ -38,6 +38,27 @@ async fn many_keys_are_asked_for_in_parts_and_answered_in_their_order() {
     assert_eq!(found, expected);
     assert_eq!(*asked.lock().unwrap(), [MOST, MOST, 2]);
     assert_eq!(soon(reader.get_many::<usize>(&[])).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_receiver_that_panics_costs_his_own_answer_alone() {
+    let world = World::new();
+    let (writer, _) = world.join().await;
+    soon(writer.set_many(&[("a", 1), ("b", 2), ("c", 3)])).await.unwrap();
+    let (reader, _) = world.join_as(keeping_nothing()).await;
+    let (sender, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    let panicking = move |index, value: Option<_>| {
+        assert_ne!(index, 1, "a panic of the receiver");
+        sender.send((index, value.is_some())).unwrap();
+    };
+    space(&reader).values(&["a", "b", "absent", "c"], Arc::new(panicking));
+    for expected in [(0, true), (2, false), (3, true)] {
+        assert_eq!(soon(answers.recv()).await, Some(expected));
+    }
+    assert_eq!(
+        soon(reader.get_many::<u8>(&["a", "c"])).await.unwrap(),
+        [Some(1), Some(3)]
+    );
 }
 
 #[tokio::test]

@@ -2,13 +2,14 @@
 
 use super::Queue;
 use super::batch::{Batch, BatchState, Way, batch_state};
+use crate::engine::answers::tell;
 use crate::engine::recovery::Recovery;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Place;
 use crate::resilience::deadline::within;
 use crate::tier::{RemoteReply, RemoteRequest, RemoteState, RemoteTier, Replies};
 use futures_util::FutureExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::Instrument;
@@ -49,9 +50,7 @@ pub(super) async fn execute(remote: &dyn RemoteTier, mut batch: Batch<'_>, recov
         } else {
             told.clone()
         };
-        if catch_unwind(AssertUnwindSafe(|| done(&state, reply))).is_err() {
-            tracing::error!("the receiver of an answer panicked");
-        }
+        tell(|| done(&state, reply));
     }
     if state.incarnation != 0 && recovery.is_pending() {
         recovery.answered.notify_one();

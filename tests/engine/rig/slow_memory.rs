@@ -22,9 +22,15 @@ pub enum At {
 /// See the module.
 pub struct SlowMemory {
     memory: Arc<dyn MemoryTier>,
-    pause: Mutex<Option<(At, Sender<()>, Receiver<()>)>>,
+    pause: Mutex<Option<Pause>>,
     /// Sweeps that have ended.
     pub swept: AtomicUsize,
+}
+
+struct Pause {
+    at: At,
+    begins: Sender<()>,
+    goes_on: Receiver<()>,
 }
 
 /// A call that is held up, or will be.
@@ -49,15 +55,15 @@ impl SlowMemory {
     pub fn hold(&self, at: At) -> HeldCall {
         let (begins, begun) = channel();
         let (go_on, goes_on) = channel();
-        *self.pause.lock() = Some((at, begins, goes_on));
+        *self.pause.lock() = Some(Pause { at, begins, goes_on });
         HeldCall { begun, go_on }
     }
 
     fn pass(&self, at: At) {
-        let pause = self.pause.lock().take_if(|(held_at, ..)| *held_at == at);
-        if let Some((_, begins, goes_on)) = pause {
-            begins.send(()).expect("the test waits");
-            goes_on.recv().expect("the test goes on");
+        let pause = self.pause.lock().take_if(|pause| pause.at == at);
+        if let Some(pause) = pause {
+            pause.begins.send(()).expect("the test waits");
+            pause.goes_on.recv().expect("the test goes on");
         }
     }
 }
