@@ -58,7 +58,9 @@ export class SentinelTrio {
       String(await this.servers[1]!.cli('INFO', 'replication')).includes('master_link_status:up'),
     );
     for (const sentinel of this.sentinels) {
-      const hurry = ['ping-period', 100, 'ask-period', 100, 'info-period', 200, 'publish-period', 200];
+      // A replica is promoted only if what is known of it is newer than five ping periods, and while its master is down it is
+      // asked once a second.
+      const hurry = ['ping-period', 300, 'ask-period', 100, 'info-period', 200, 'publish-period', 200];
       await sentinel.cli('SENTINEL', 'DEBUG', ...hurry, 'tilt-trigger', 60_000, 'election-timeout', 500);
       await eventually('a Sentinel knows the replica', async () => {
         const replicas = (await sentinel.cli('SENTINEL', 'REPLICAS', MASTER_NAME)) as unknown[];

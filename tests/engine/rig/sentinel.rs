@@ -52,7 +52,9 @@ impl SentinelTrio {
             servers: vec![master, replica],
         };
         for sentinel in &trio.sentinels {
-            sentinel.run("SENTINEL DEBUG ping-period 100 ask-period 100 info-period 200 publish-period 200 tilt-trigger 60000 election-timeout 500");
+            // A replica is promoted only if what is known of it is newer than five ping periods, and while its master is down it is
+            // asked once a second.
+            sentinel.run("SENTINEL DEBUG ping-period 300 ask-period 100 info-period 200 publish-period 200 tilt-trigger 60000 election-timeout 500");
             trio.wait("the Sentinels know the replica", || {
                 // An error as long as it does not see the others.
                 let reply = sentinel.command([b"SENTINEL", b"CKQUORUM", NAME.as_bytes()]);
