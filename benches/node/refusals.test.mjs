@@ -64,6 +64,27 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
     assert.equal(state(contestant('ours', ...steady), contestant('peer', ...wild)), 'refused');
   });
 
+  it('rounds that spread beyond the bound make a verdict where it is the same whichever are compared, and no ratio', () => {
+    const [slow, wild] = [
+      [200, 420, 800, 210, 900],
+      [100, 180, 60, 40, 170],
+    ];
+    const columns = { wall: 'ns' };
+    const found = (mine, its, atMost = target.atMost) => {
+      const contestants = [contestant('ours', ...mine), ...(its ? [contestant('peer', ...its)] : [])];
+      const wanted = { ...target, atMost, peers: its ? target.peers : [] };
+      return verdict(wanted, [{ name: 'hit', columns, contestants }]);
+    };
+    assert.deepEqual([found(slow, wild).state, found(slow, wild).isOfEachRound], ['fail', true]);
+    assert.equal(found(wild, slow).state, 'pass');
+    assert.equal(found(slow, [100, 300, 60, 40, 170]).state, 'refused');
+    assert.equal(found(slow, undefined, 900).state, 'pass');
+    assert.equal(found(slow, undefined, 899).state, 'refused');
+    assert.equal(found(slow, undefined, 199).state, 'fail');
+    const disturbed = { ...contestant('peer', ...wild), disturbed: 0.3 };
+    assert.equal(state(contestant('ours', ...slow), disturbed), 'refused');
+  });
+
   it('a target is refused when other processes took a part of the machine', () => {
     const disturbed = { ...contestant('peer', 100, 100, 100), disturbed: 0.3 };
     assert.equal(state(contestant('ours', 100, 100, 100), disturbed), 'refused');

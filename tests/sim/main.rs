@@ -159,6 +159,25 @@ fn a_store_that_forgets_floors_breaks_law_1() {
 }
 
 #[test]
+fn a_store_that_only_says_that_it_removes_breaks_law_1_also_for_a_reader_who_keeps_nothing() {
+    let faults = lying(|_, request| match request {
+        RemoteRequest::Remove { .. } => Some(RemoteReply::Done(true)),
+        _ => None,
+    });
+    let nobody_keeps_anything = |seed| Plan {
+        keep_nothing: usize::MAX,
+        ..Plan::new(seed)
+    };
+    let broken = (0..2_000).map(nobody_keeps_anything).any(|plan| {
+        let violations = run(&plan, &faults, false).violations;
+        violations
+            .iter()
+            .any(|violation| violation.law == "law 1" && violation.text.starts_with("Get("))
+    });
+    assert!(broken, "law 1 was not broken");
+}
+
+#[test]
 fn a_store_that_gives_the_lease_to_everybody_breaks_law_6() {
     broken(
         "law 6",

@@ -1,5 +1,6 @@
 import { figureRefusals } from '../runner/refusal.mjs';
 import { number } from '../runner/report.mjs';
+import { wordOf } from '../runner/verdict.mjs';
 
 /** The part of the page that a run writes: machine, targets, losses, and every scenario. */
 export function figuresOf(run) {
@@ -18,19 +19,20 @@ rounds. Node ${node}, Redis ${redis} on the same machine, turbocache ${turbocach
 }
 
 function targets({ verdicts }) {
-  const rows = verdicts.map(({ scenario, ours, figure, value, unit, peer, theirs, ratio, atMost, state }) => [
-    `${scenario}: ${ours}`,
-    figure,
-    `${number(value)} ${unit ?? ''}`,
-    peer ?? '',
-    number(theirs),
-    state === 'refused' ? 'refused' : number(ratio),
-    number(atMost),
-    state === 'pass' ? 'pass' : `**${state}**`,
+  const rows = verdicts.map((verdict) => [
+    `${verdict.scenario}: ${verdict.ours}`,
+    verdict.figure,
+    `${number(verdict.value)} ${verdict.unit ?? ''}`,
+    verdict.peer ?? '',
+    number(verdict.theirs),
+    verdict.state === 'refused' || verdict.isOfEachRound ? '–' : number(verdict.ratio),
+    number(verdict.atMost),
+    verdict.state === 'pass' ? wordOf(verdict) : `**${wordOf(verdict)}**`,
   ]);
   return `## Targets
 
-Ours over the best of the peers that are named; smaller is better. Without a peer the figure itself is bounded.
+Ours over the best of the peers that are named; smaller is better. Without a peer the figure itself is bounded. Where rounds spread by more
+than 25 % there is no ratio, and no verdict either unless it is the same for each round (of ours beside each of the peers').
 
 ${table(['scenario', 'figure', 'ours', 'peer', 'its', 'ours/its', 'at most', ''], rows)}
 `;

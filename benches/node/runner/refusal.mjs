@@ -12,11 +12,19 @@ export function runRefusals({ machine, versionFaults }) {
 }
 
 /** Reasons not to use this contestant's figure. */
-export function figureRefusals({ name, fault, disturbed = 0, figures }, figure) {
+export function figureRefusals(contestant, figure) {
+  const reasons = contestantRefusals(contestant);
+  return reasons.length > 0 ? reasons : spreadRefusals(contestant, figure);
+}
+
+/** Reasons not to use any figure of this contestant. */
+export function contestantRefusals({ name, fault, disturbed = 0 }) {
   if (fault !== undefined) return [`${name} ${fault.split('\n')[0]}`];
-  if (disturbed > LARGEST_DISTURBANCE) {
-    return [`other processes took ${percent(disturbed)} of the machine, the bound is ${percent(LARGEST_DISTURBANCE)}`];
-  }
+  if (disturbed <= LARGEST_DISTURBANCE) return [];
+  return [`other processes took ${percent(disturbed)} of the machine, the bound is ${percent(LARGEST_DISTURBANCE)}`];
+}
+
+function spreadRefusals({ name, figures }, figure) {
   const { spread } = figures[figure];
   if (spread <= LARGEST_SPREAD) return [];
   return [`the rounds of ${name} spread by ${percent(spread)}, the bound is ${percent(LARGEST_SPREAD)}`];

@@ -20,8 +20,9 @@ use turbocache::engine::{Engine, FillOutcome, Found, LeaseId, Lookup, Parts, Spa
 use turbocache::entry::{Lifetime, SerializerId};
 use turbocache::event::{Change, KeyChange};
 use turbocache::options::{MemoryOptions, Options};
+use turbocache::payload::Fetched;
 use turbocache::random::{Random, SeededRandom};
-use turbocache::tier::Compact;
+use turbocache::tier::{Compact, MemoryTier, NoMemory};
 
 /// The root namespace and one below it.
 const PATHS: [&str; 2] = ["", "n"];
@@ -83,7 +84,8 @@ struct Process {
     spaces: [Space; 2],
     link: Arc<Link>,
     wire: Arc<Wire>,
-    memory: Arc<Memory>,
+    /// `None`: it keeps nothing, in a hot tier neither.
+    memory: Option<Arc<Memory>>,
     hot: Mutex<HashMap<Key, Hot>>,
 }
 
@@ -115,9 +117,10 @@ impl Node {
         let wire = Arc::new(Wire::new(world, self.index));
         let inner = Arc::new(Compact::new(1 << 20, 1 << 10, self.random.next()));
         let memory = Arc::new(Memory::new(inner, self.faults.memory_sticks));
+        let memory = (self.index >= world.plan.keep_nothing).then_some(memory);
         let clock: Arc<dyn Clock> = self.clock.clone();
         let options = Options {
-            memory: Some(MemoryOptions::default()),
+            memory: memory.is_some().then(MemoryOptions::default),
             compression: None,
             ..Options::default()
         };
@@ -126,7 +129,9 @@ impl Node {
                 asked: AtomicU64::new(0),
                 rest: SeededRandom::new(self.random.next()),
             }),
-            memory: memory.clone(),
+            memory: memory
+                .clone()
+                .map_or_else(|| Arc::new(NoMemory) as Arc<dyn MemoryTier>, |memory| memory),
             remote: turbocache::guarded(Shared(link.clone()), DEADLINE, &clock),
             bus: Arc::new(End(wire.clone())),
             runtime: Handle::current(),
@@ -172,7 +177,7 @@ impl Node {
 
     pub fn evict(&self) {
         if let Some(process) = self.process() {
-            process.memory.evict();
+            process.memory.as_ref().map_or((), |memory| memory.evict());
         }
     }
 
@@ -206,11 +211,25 @@ impl Process {
         if let Some(value) = self.hot_value(key) {
             return self.answer(world, read, Some((value, false)));
         }
+        if self.memory.is_none() {
+            return self.get_and_keep_nothing(world, read, key);
+        }
         let done = self.unless_dead(world, move |process, world, found: Option<Found>| {
             let found = found.filter(|found| !found.is_stale());
             process.found(world, read, key, found.as_ref());
         });
         self.space(key).read(name_of(key), done);
+    }
+
+    fn get_and_keep_nothing(self: &Arc<Self>, world: &Arc<World>, read: ReadId, key: Key) {
+        let done = self.unless_dead(world, move |process, world, value: Option<Fetched>| {
+            process.answer(world, read, value.map(|value| (value_in(&value), false)));
+        });
+        let done = Mutex::new(Some(done));
+        self.space(key).values(
+            &[name_of(key)],
+            Arc::new(move |_, value| (done.lock().take().expect("one answer"))(value)),
+        );
     }
 
     fn peek(self: &Arc<Self>, world: &Arc<World>, call: Call, key: Key) {
@@ -443,7 +462,7 @@ impl Process {
     }
 
     fn keep(&self, key: Key, found: &Found) {
-        if !found.keepable || found.is_stale() {
+        if !found.keepable || found.is_stale() || self.memory.is_none() {
             return;
         }
         let capture = &found.capture;
@@ -495,7 +514,11 @@ fn write<'a>(world: &World, payload: &'a [u8], key: Key) -> Write<'a> {
 }
 
 fn value_of(found: &Found) -> ValueId {
-    let bytes = found.entry.payload.first_chunk().expect("a value of this history");
+    value_in(&found.entry.payload)
+}
+
+fn value_in(payload: &[u8]) -> ValueId {
+    let bytes = payload.first_chunk().expect("a value of this history");
     ValueId(u64::from_le_bytes(*bytes) as usize)
 }
 

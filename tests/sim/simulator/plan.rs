@@ -125,6 +125,8 @@ pub struct Plan {
     pub splits: u64,
     pub ttl: u64,
     pub grace: u64,
+    /// The first so many nodes have no memory and no hot tier.
+    pub keep_nothing: usize,
     /// The store is several servers. The one with the state and the log never fails; when a replica takes over, it is another's.
     pub scattered: bool,
     pub steps: Vec<Step>,
@@ -183,6 +185,7 @@ impl Plan {
             splits: dice.pick(&[0, 0, 30, 100]),
             ttl: dice.pick(&[50, 1_000, 60_000, 60_000, 60_000]),
             grace: dice.pick(&[0, 0, 0, 60_000]),
+            keep_nothing: dice.pick(&[0, 0, 0, 0, 1, nodes]),
             scattered: false,
             steps,
         }
