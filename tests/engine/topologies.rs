@@ -148,7 +148,7 @@ impl Place<'_> {
     /// Whoever may be promoted has this key.
     async fn has_replicated(&self, key: &str) {
         if let Place::Sentinels(trio) = self {
-            let there = || trio.servers[1].command([b"EXISTS", name(key).as_bytes()]) == Reply::Number(1);
+            let there = || trio.servers[1].has(&name(key));
             eventually("the replica has it", async || there()).await;
         }
     }

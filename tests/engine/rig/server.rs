@@ -1,7 +1,7 @@
 //! A redis-server of its own: free port, empty directory, killed when dropped.
 
 use super::DEADLINE;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -120,21 +120,32 @@ impl RedisServer {
     /// Commands between which nobody else comes.
     pub fn run_at_once(&self, commands: &[&str]) {
         let words = |line: &&str| encoded(&line.split(' ').map(str::as_bytes).collect::<Vec<_>>());
-        let mut replies = self.send(&commands.iter().flat_map(words).collect::<Vec<_>>());
+        let sent = self.send(&commands.iter().flat_map(words).collect::<Vec<_>>());
+        let mut replies = sent.expect("a connection");
         for command in commands {
-            let reply = read(&mut replies);
+            let reply = read(&mut replies).expect("a reply");
             assert!(!matches!(reply, Reply::Error(_)), "{command:?}: {reply:?}");
         }
     }
 
-    fn execute(&self, arguments: &[&[u8]]) -> Reply {
-        read(&mut self.send(&encoded(arguments)))
+    /// Whether there is such a key. A server that is being promoted closes all connections: then nobody knows, and it is `false`.
+    pub fn has(&self, key: &str) -> bool {
+        self.ask(&[b"EXISTS", key.as_bytes()])
+            .is_ok_and(|reply| reply == Reply::Number(1))
     }
 
-    fn send(&self, bytes: &[u8]) -> BufReader<TcpStream> {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).expect("connect to redis-server");
-        socket.write_all(bytes).expect("write to redis-server");
-        BufReader::new(socket)
+    fn execute(&self, arguments: &[&[u8]]) -> Reply {
+        self.ask(arguments).expect("a reply")
+    }
+
+    fn ask(&self, arguments: &[&[u8]]) -> io::Result<Reply> {
+        read(&mut self.send(&encoded(arguments))?)
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<BufReader<TcpStream>> {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port))?;
+        socket.write_all(bytes)?;
+        Ok(BufReader::new(socket))
     }
 
     fn signal(&self, name: &str) {
@@ -219,23 +230,25 @@ fn encoded(arguments: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-fn read(from: &mut impl BufRead) -> Reply {
+fn read(from: &mut impl BufRead) -> io::Result<Reply> {
     let mut line = String::new();
-    from.read_line(&mut line).expect("a reply");
+    if from.read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     let (kind, rest) = line.trim_end().split_at(1);
     let number = || rest.parse::<i64>().expect("a number");
-    match kind {
+    Ok(match kind {
         "+" => Reply::Bytes(rest.into()),
         "-" => Reply::Error(rest.into()),
         ":" => Reply::Number(number()),
         "$" if number() < 0 => Reply::Nil,
         "$" => {
             let mut bytes = vec![0; number() as usize + 2];
-            from.read_exact(&mut bytes).expect("the bytes of a reply");
+            from.read_exact(&mut bytes)?;
             bytes.truncate(bytes.len() - 2);
             Reply::Bytes(bytes)
         }
-        "*" => Reply::Many((0..number()).map(|_| read(from)).collect()),
+        "*" => Reply::Many((0..number()).map(|_| read(from)).collect::<io::Result<_>>()?),
         other => panic!("an unknown reply: {other}"),
-    }
+    })
 }

@@ -129,9 +129,10 @@ impl Node {
                 asked: AtomicU64::new(0),
                 rest: SeededRandom::new(self.random.next()),
             }),
-            memory: memory
-                .clone()
-                .map_or_else(|| Arc::new(NoMemory) as Arc<dyn MemoryTier>, |memory| memory),
+            memory: memory.clone().map_or_else(
+                || Arc::new(NoMemory) as Arc<dyn MemoryTier>,
+                |memory| memory as Arc<dyn MemoryTier>,
+            ),
             remote: turbocache::guarded(Shared(link.clone()), DEADLINE, &clock),
             bus: Arc::new(End(wire.clone())),
             runtime: Handle::current(),
@@ -177,7 +178,7 @@ impl Node {
 
     pub fn evict(&self) {
         if let Some(process) = self.process() {
-            process.memory.as_ref().map_or((), |memory| memory.evict());
+            process.memory.iter().for_each(|memory| memory.evict());
         }
     }
 
