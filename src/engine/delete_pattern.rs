@@ -68,6 +68,7 @@ impl Engine {
         self.table.pass_all_locks();
         // The hot tiers of all isolates: their next look at the namespace's word fails.
         self.table.lock(namespace.index).bump();
+        self.underway.overtake_matching(namespace.id, pattern);
         let (engine, namespace, pattern) = (Arc::clone(self), Arc::clone(namespace), Arc::clone(pattern));
         async move {
             let swept = {

@@ -30,6 +30,7 @@ mod refresh;
 mod replay;
 mod space;
 mod tags;
+mod underway;
 mod voice;
 mod witness;
 mod write;
@@ -68,6 +69,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tags::TagFloors;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
+use underway::Underway;
 use voice::Voice;
 use witness::Witness;
 
@@ -131,6 +133,7 @@ pub struct Engine {
     last_state: parking_lot::Mutex<LastState>,
     voice: Arc<Voice>,
     recovery: Arc<Recovery>,
+    underway: Arc<Underway>,
     witness: Arc<Witness>,
     inbound: Inbound,
     watching: Watching,
@@ -179,6 +182,7 @@ impl Engine {
             last_state: parking_lot::Mutex::default(),
             voice,
             recovery,
+            underway: Arc::default(),
             witness,
             inbound: Inbound::default(),
             watching: Watching::default(),

@@ -9,6 +9,7 @@ use crate::engine::outbox::BatchState;
 use crate::engine::raised::{Raised, Rule, TagOptions, soft_clear_field, soft_field};
 use crate::engine::recovery::Missed;
 use crate::engine::tags::Verdict;
+use crate::engine::underway::Writing;
 use crate::engine::{Engine, with_memory_key};
 use crate::entry::{Entry, Lifetime, Stamp};
 use crate::error::Result;
@@ -45,6 +46,8 @@ impl Engine {
             with_memory_key(namespace, key, |key| self.memory.insert(key, entry.clone()));
         }
         guard.bump();
+        let remembers_nothing = self.options.memory.is_none() && self.outbox.is_remote();
+        let writing = remembers_nothing.then(|| self.underway.begin(slot, namespace.id, key, generation));
         let task = SetTask {
             namespace: Arc::clone(namespace),
             key: key.into(),
@@ -53,6 +56,7 @@ impl Engine {
             entry,
             lifetime: write.lifetime,
             clears: namespace.clears(),
+            writing,
             repeats: 0,
         };
         let answer = self.push_set(task, sealed, done);
@@ -88,9 +92,20 @@ impl Engine {
                 let key = RemoteKey::new(&task.namespace.full_path, &task.key);
                 let sealed = engine.seal_for(&key, &task.entry, task.lifetime, now);
                 let guard = engine.table.lock(task.slot);
-                if engine.is_current(&guard, &task) {
+                if engine.may_repeat(&guard, &task) {
+                    // Whatever was read since is older than what is written now.
+                    let generation = if task.writing.is_some() {
+                        guard.bump()
+                    } else {
+                        task.generation
+                    };
                     let repeats = task.repeats + 1;
-                    let again = engine.push_set(SetTask { repeats, ..task }, sealed, done);
+                    let task = SetTask {
+                        repeats,
+                        generation,
+                        ..task
+                    };
+                    let again = engine.push_set(task, sealed, done);
                     drop(guard);
                     // Not before: a new incarnation makes all that is held here old, and this write is newer than it.
                     engine.saw_state(state);
@@ -112,10 +127,22 @@ impl Engine {
     }
 
     /// Whether nothing has made the written value old: then, and only then, it may be written again with a newer stamp.
+    fn may_repeat(&self, guard: &SlotGuard<'_>, task: &SetTask) -> bool {
+        match &task.writing {
+            Some(writing) => writing.is_last() && self.stands(task),
+            None => self.is_current(guard, task),
+        }
+    }
+
+    /// Whether no clear and no tag has made the written value old: they do not move the key's own generation. What is dropped out
+    /// of doubt, or by others, may be written again: nobody has been told yet that the write is done, so it may as well be the
+    /// later of the two.
+    fn stands(&self, task: &SetTask) -> bool {
+        task.clears == task.namespace.clears() && self.tags.judge(&task.entry) == Verdict::Stands
+    }
+
+    /// Whether it stands, and what is held here, if anything, is that.
     fn is_current(&self, guard: &SlotGuard<'_>, task: &SetTask) -> bool {
-        // A clear or a tag does not move the key's own generation. What is dropped out of doubt, or by others, may be written
-        // again: nobody has been told yet that the write is done, so it may as well be the later of the two.
-        let stands = task.clears == task.namespace.clears() && self.tags.judge(&task.entry) == Verdict::Stands;
         // Another key of the slot moves it: then the memory tier knows, as long as it holds the same.
         let is_held = || {
             with_memory_key(&task.namespace, &task.key, |key| self.memory.get(key)).is_some_and(|held| {
@@ -123,7 +150,7 @@ impl Engine {
                 held.fresh_until == written.fresh_until && held.tags == written.tags && held.payload == written.payload
             })
         };
-        stands && (guard.generation() == task.generation || is_held())
+        self.stands(task) && (guard.generation() == task.generation || is_held())
     }
 
     pub(super) fn delete(self: &Arc<Self>, namespace: &Arc<Namespace>, key: &str, done: WriteDone) {
@@ -186,6 +213,7 @@ impl Engine {
         let guard = self.table.lock(slot);
         let held = with_memory_key(namespace, key, |key| memory(self, key));
         let generation = guard.bump();
+        self.underway.overtake(slot, namespace.id, key);
         let finish = Box::new(move |state: &BatchState, reply: Result<RemoteReply>| {
             engine.saw_state(state);
             match &reply {
@@ -364,6 +392,8 @@ struct SetTask {
     lifetime: Lifetime,
     /// Of its namespace, when it was written.
     clears: u64,
+    /// Where the memory tier remembers nothing.
+    writing: Option<Writing>,
     repeats: u32,
 }
 

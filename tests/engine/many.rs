@@ -119,3 +119,64 @@ async fn what_is_asked_behind_a_change_finds_it() {
     written.unwrap();
     assert_eq!(found.unwrap(), [Some(1), Some(2)]);
 }
+
+/// A key of the root namespace that shares its slot with `key`.
+fn neighbour_of(cache: &Cache, key: &str) -> String {
+    let slot = |name: &str| cache.engine().generations().key_slot(0, name);
+    (0..)
+        .map(|n| format!("neighbour {n}"))
+        .find(|name| slot(name) == slot(key))
+        .expect("the slots are finite")
+}
+
+/// A write of "k" whose stamp is old when it arrives, so that it must be repeated, and what the same process does meanwhile.
+async fn write_with_an_old_stamp(meanwhile: impl AsyncFnOnce(&Cache)) -> Option<u8> {
+    let world = World::new();
+    let (other, _) = world.join().await;
+    let (writer, remote) = world.join_as(keeping_nothing()).await;
+    soon(other.clear()).await.expect("a clear");
+    let mut held = remote.hold(|request| matches!(request, RemoteRequest::Write { .. }));
+    let writing = tokio::spawn({
+        let writer = writer.clone();
+        async move { writer.set("k", &1).await }
+    });
+    held.arrived().await;
+    meanwhile(&writer).await;
+    held.release();
+    soon(writing).await.expect("the task ends").expect("a write");
+    soon(writer.engine().idle()).await;
+    soon(other.get::<u8>("k")).await.expect("a read")
+}
+
+#[tokio::test]
+async fn a_write_that_is_repeated_is_not_given_up_because_of_another_key_of_its_slot() {
+    let found = write_with_an_old_stamp(async |writer| {
+        let name = neighbour_of(writer, "k");
+        let writer = writer.clone();
+        tokio::spawn(async move { writer.set(&name, &2).await });
+        tokio::task::yield_now().await;
+    });
+    assert_eq!(found.await, Some(1));
+}
+
+#[tokio::test]
+async fn a_write_is_not_repeated_over_a_later_change_of_its_key() {
+    let deleted = write_with_an_old_stamp(async |writer| {
+        let writer = writer.clone();
+        tokio::spawn(async move { writer.delete("k").await });
+        tokio::task::yield_now().await;
+    });
+    assert_eq!(deleted.await, None);
+    let set = write_with_an_old_stamp(async |writer| {
+        let writer = writer.clone();
+        tokio::spawn(async move { writer.set("k", &3).await });
+        tokio::task::yield_now().await;
+    });
+    assert_eq!(set.await, Some(3));
+    let matched = write_with_an_old_stamp(async |writer| {
+        let writer = writer.clone();
+        tokio::spawn(async move { writer.delete_pattern("k*").await });
+        tokio::task::yield_now().await;
+    });
+    assert_eq!(matched.await, None);
+}
