@@ -4,6 +4,7 @@
 use crate::rig::{FakeRemote, RedisServer, World, eventually, hearing, soon};
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use turbocache::event::LogId;
 use turbocache::tier::{LOG_LENGTH, RemoteRequest};
@@ -178,6 +179,38 @@ async fn a_connection_that_is_replaced_while_nothing_fails_is_not_believed_befor
     lose(&world, a.delete("k")).await;
     remote.succeed();
     assert_eq!(soon(a.get::<u8>("k")).await.unwrap(), None);
+}
+
+/// The log is asked for by a batch of the housekeeping or of another caller, and its answer is looked at later than the next one's.
+#[tokio::test]
+async fn nothing_is_believed_that_overtakes_the_look_at_the_log() {
+    for looks in [true, false] {
+        let world = World::new();
+        let [(a, remote), _] = pair(&world).await;
+        lose(&world, a.delete("k")).await;
+        let mut held = remote.hold(|request| matches!(request, RemoteRequest::ReadLog { .. }));
+        remote.succeed();
+        if !looks {
+            remote.fail_next(1);
+        }
+        let first = tokio::spawn({
+            let a = a.clone();
+            async move { a.get::<u8>("nothing").await }
+        });
+        held.arrived().await;
+        let batches = remote.batches.load(Ordering::SeqCst);
+        let read = tokio::spawn({
+            let a = a.clone();
+            async move { a.get::<u8>("k").await }
+        });
+        eventually("the read was answered", async || {
+            remote.batches.load(Ordering::SeqCst) > batches
+        })
+        .await;
+        held.release();
+        assert_eq!(soon(read).await.unwrap().unwrap(), None, "the look went well: {looks}");
+        assert_eq!(soon(first).await.unwrap().unwrap(), None);
+    }
 }
 
 #[tokio::test]

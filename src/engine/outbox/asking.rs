@@ -1,7 +1,7 @@
 //! A batch is sent, if need be more than once, and those who wait for its answers get them.
 
 use super::Queue;
-use super::batch::{Batch, BatchState, Way, batch_state};
+use super::batch::{Batch, BatchState, batch_state};
 use crate::engine::answers::tell;
 use crate::engine::recovery::Recovery;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,13 +16,14 @@ use tracing::Instrument;
 
 /// Sends a batch and answers those who wait.
 pub(super) async fn execute(remote: &dyn RemoteTier, mut batch: Batch<'_>, recovery: &Recovery, queue: &Queue) {
-    let mut replies = ask(remote, &mut batch, queue).await;
+    let mut replies = ask(remote, &mut batch, recovery, queue).await;
     let Batch {
         requests,
         fields,
         waiting,
         items,
         voice,
+        start,
         way,
         ..
     } = batch;
@@ -55,17 +56,21 @@ pub(super) async fn execute(remote: &dyn RemoteTier, mut batch: Batch<'_>, recov
     if state.incarnation != 0 && recovery.is_pending() {
         recovery.answered.notify_one();
     }
-    queue.failed.store(state.incarnation == 0, Ordering::SeqCst);
+    if state.incarnation == 0 {
+        queue.failed.store(true, Ordering::SeqCst);
+    } else {
+        start.settle();
+    }
     queue.leave(items);
 }
 
 /// The replies. Reads that got none are sent again, while the caller still waits: with a connection that is lost goes what was
 /// under way on it, and the next one is there soon. What changes something is not: it may have been executed, and what was
 /// pushed behind it is under way. The recovery knows what to do with that.
-async fn ask(remote: &dyn RemoteTier, batch: &mut Batch<'_>, queue: &Queue) -> Replies {
+async fn ask(remote: &dyn RemoteTier, batch: &mut Batch<'_>, recovery: &Recovery, queue: &Queue) -> Replies {
     queue.retry.called();
     let begin = queue.clock.now();
-    let mut replies = ask_once(remote, &batch.requests, batch.way()).await;
+    let mut replies = ask_once(remote, batch, recovery).await;
     let deadline = remote
         .deadline()
         .filter(|_| batch.requests.iter().all(RemoteRequest::is_read));
@@ -83,12 +88,7 @@ async fn ask(remote: &dyn RemoteTier, batch: &mut Batch<'_>, queue: &Queue) -> R
         queue.failed.store(true, Ordering::SeqCst);
         batch.open(queue, remote);
         queue.retries.add();
-        match within(
-            left.saturating_sub(pause),
-            ask_once(remote, &batch.requests, batch.way()),
-        )
-        .await
-        {
+        match within(left.saturating_sub(pause), ask_once(remote, batch, recovery)).await {
             Ok(answers) => replies = answers,
             Err(_) => break,
         }
@@ -96,7 +96,8 @@ async fn ask(remote: &dyn RemoteTier, batch: &mut Batch<'_>, queue: &Queue) -> R
     replies
 }
 
-async fn ask_once(remote: &dyn RemoteTier, requests: &[RemoteRequest], way: Way) -> Replies {
+async fn ask_once(remote: &dyn RemoteTier, batch: &mut Batch<'_>, recovery: &Recovery) -> Replies {
+    let (requests, way) = (&batch.requests[..], batch.way);
     // A store may be a user's own code: its panic is the failure of this batch, and the queue goes on.
     let replies = AssertUnwindSafe(async {
         if way.probes {
@@ -108,7 +109,9 @@ async fn ask_once(remote: &dyn RemoteTier, requests: &[RemoteRequest], way: Way)
     .catch_unwind();
     let span = tracing::debug_span!("turbocache.batch", requests = requests.len());
     let mut replies = replies.instrument(span).await.unwrap_or_default();
-    if remote.successions() != way.successions {
+    // In doubt nothing counts in any case.
+    let is_settled = recovery.doubts_all() || batch.start.is_settled().await;
+    if !is_settled || remote.successions() != way.successions {
         disbelieve(requests, &mut replies, remote.is_scattered());
     }
     replies

@@ -1,5 +1,6 @@
 //! What goes to the remote tier together, and the state that its answers are judged by.
 
+use super::opening::Start;
 use super::{Done, Item, Queue, Say};
 use crate::engine::namespaces::Namespace;
 use crate::engine::voice::{Speech, Voice};
@@ -45,8 +46,7 @@ pub(super) struct Batch<'a> {
     /// How many of them were queued.
     pub(super) items: usize,
     pub(super) voice: Option<(&'a Voice, Speech)>,
-    /// It begins with the opening.
-    opened: bool,
+    pub(super) start: Start,
     pub(super) way: Way,
 }
 
@@ -70,11 +70,14 @@ impl<'a> Batch<'a> {
         let mut requests = Vec::with_capacity(items.len() + 3);
         requests.push(RemoteRequest::State { fields: fields.clone() });
         let mut waiting = Vec::with_capacity(items.len() + 1);
-        let opened = opening.is_some();
-        if let Some((request, done)) = opening {
-            requests.push(request);
-            waiting.push((true, done));
-        }
+        let start = match opening {
+            Some((request, done)) => {
+                requests.push(request);
+                waiting.push((true, done));
+                queue.openings.begin()
+            }
+            None => queue.openings.behind(),
+        };
         let items_waiting = items.len();
         let (mut changes, mut beat) = (Vec::new(), false);
         for item in items {
@@ -100,7 +103,7 @@ impl<'a> Batch<'a> {
             waiting,
             items: items_waiting,
             voice,
-            opened,
+            start,
             way: Way {
                 probes: false,
                 successions,
@@ -115,10 +118,6 @@ impl<'a> Batch<'a> {
         self
     }
 
-    pub(super) fn way(&self) -> Way {
-        self.way
-    }
-
     /// Sent again, it is the first one after a failure.
     pub(super) fn open(&mut self, queue: &Queue, remote: &dyn RemoteTier) {
         self.way.successions = remote.successions();
@@ -127,10 +126,10 @@ impl<'a> Batch<'a> {
             return;
         };
         // Behind the state. What it began with before asked for less: more was told since.
-        let from = usize::from(self.opened);
+        let from = usize::from(matches!(self.start, Start::Opening(_)));
         self.requests.splice(1..1 + from, [request]);
         self.waiting.splice(..from, [(true, done)]);
-        self.opened = true;
+        self.start = queue.openings.begin();
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod asking;
 mod batch;
+mod opening;
 
 pub use batch::BatchState;
 
@@ -25,6 +26,7 @@ use crate::tier::{Foreign, RemoteReply, RemoteRequest, RemoteState, RemoteTier};
 use asking::execute;
 use batch::Batch;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use opening::Openings;
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -100,21 +102,22 @@ struct Queue {
     /// Requests without an answer.
     pending: AtomicUsize,
     idle: Notify,
-    /// The last batch that ended has failed.
+    /// A batch has failed since the last opening.
     failed: AtomicBool,
     /// [`RemoteTier::successions`] when the last batch began.
     successions: AtomicU64,
     /// Batches that were sent.
     sent: AtomicU64,
     /// What the first batch after a failure begins with.
-    opening: OnceLock<Opening>,
+    opening: OnceLock<MakeOpening>,
+    openings: Openings,
     clock: Arc<dyn Clock>,
     retry: Retry,
     /// Batches that were sent again.
     retries: Counter,
 }
 
-type Opening = Box<dyn Fn(Cause) -> Option<(RemoteRequest, Done)> + Send + Sync>;
+type MakeOpening = Box<dyn Fn(Cause) -> Option<(RemoteRequest, Done)> + Send + Sync>;
 
 /// Why a batch begins with an opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +153,7 @@ impl Outbox {
             successions: AtomicU64::default(),
             sent: AtomicU64::default(),
             opening: OnceLock::default(),
+            openings: Openings::default(),
             clock,
             retry: Retry::new(random),
             retries: Counter::default(),
