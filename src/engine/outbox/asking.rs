@@ -109,8 +109,9 @@ async fn ask_once(remote: &dyn RemoteTier, batch: &mut Batch<'_>, recovery: &Rec
     .catch_unwind();
     let span = tracing::debug_span!("turbocache.batch", requests = requests.len());
     let mut replies = replies.instrument(span).await.unwrap_or_default();
-    // In doubt nothing counts in any case.
-    let is_settled = recovery.doubts_all() || batch.start.is_settled().await;
+    // Without an answer, or in doubt, nothing counts in any case.
+    let may_count = replies.iter().any(Result::is_ok) && !recovery.doubts_all();
+    let is_settled = !may_count || batch.start.is_settled().await;
     if !is_settled || remote.successions() != way.successions {
         disbelieve(requests, &mut replies, remote.is_scattered());
     }
