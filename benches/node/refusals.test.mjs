@@ -90,6 +90,15 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
     assert.equal(state(contestant('ours', 100, 100, 100), disturbed), 'refused');
   });
 
+  it('a bound that is missed is refused when the machine alone takes much of it, and one that is kept is kept', () => {
+    const bounded = { ...target, peers: [], atMost: 100, floor: 'machine' };
+    const found = (mine, its) => {
+      const contestants = [contestant('ours', mine, mine, mine), contestant('machine', its, its, its)];
+      return verdict(bounded, [{ name: 'hit', columns: { wall: 'ns' }, contestants }]).state;
+    };
+    assert.deepEqual([found(101, 50), found(101, 51), found(100, 51)], ['fail', 'refused', 'pass']);
+  });
+
   it('a ratio above its target fails', () => {
     assert.equal(state(contestant('ours', 112, 112, 112), contestant('peer', 100, 100, 100)), 'fail');
   });

@@ -1,6 +1,7 @@
 /**
  * The ratios that issues 4 and 5 ask for: `ours` over `peers` in `figure`, at most `atMost`. A time: smaller is better, so "2 × the
- * throughput" is "0.5 of the time". Among several peers the best one counts. Without peers, the figure itself is bounded.
+ * throughput" is "0.5 of the time". Among several peers the best one counts. Without peers, the figure itself is bounded; `floor`
+ * is the contestant that shows how much of it is the machine's.
  */
 const L1 = 'turbocache, L1 only';
 const PIPELINING = 'ioredis, auto-pipelining';
@@ -9,12 +10,15 @@ const DECORATED = 'turbocache, decorated method';
 const LRU = 'lru-cache with ttl';
 const CLIENTS = ['ioredis', PIPELINING, 'node-redis', 'valkey-glide', 'iovalkey, auto-pipelining'];
 
-const target = (scenario, ours, peers, atMost, figure = 'wall') => ({
+const MACHINE = 'no cache: what the machine takes';
+
+const target = (scenario, ours, peers, atMost, figure = 'wall', floor = undefined) => ({
   scenario,
   ours,
   peers: [peers].flat(),
   atMost,
   figure,
+  floor,
 });
 
 export const TARGETS = [
@@ -37,8 +41,8 @@ export const TARGETS = [
   target('redis-get-1', 'turbocache', CLIENTS, 1.1),
   target('redis-set-64', 'turbocache', PIPELINING, 1 / 1.75),
   target('redis-many-100', 'turbocache', CLIENTS, 1 / 1.4),
-  target('mass-expiry', L1, [], 100, 'p99.99'),
-  target('mass-expiry', L1, [], 5_000, 'max'),
+  target('mass-expiry', L1, [], 100, 'p99.99', MACHINE),
+  target('mass-expiry', L1, [], 5_000, 'max', MACHINE),
   target('memory-strings', L1, [], 120, 'overhead'),
   target('memory-strings', L1, 'lru-cache', 0.6, 'rss'),
 ];

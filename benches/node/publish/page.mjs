@@ -29,12 +29,14 @@ function targets({ verdicts }) {
     number(verdict.atMost),
     verdict.state === 'pass' ? wordOf(verdict) : `**${wordOf(verdict)}**`,
   ]);
+  const reasons = new Set(verdicts.flatMap(({ state, reasons }) => (state === 'refused' ? reasons : [])));
   return `## Targets
 
 Ours over the best of the peers that are named; smaller is better. Without a peer the figure itself is bounded. Where rounds spread by more
 than 25 % there is no ratio, and no verdict either unless it is the same for each round (of ours beside each of the peers').
 
 ${table(['scenario', 'figure', 'ours', 'peer', 'its', 'ours/its', 'at most', ''], rows)}
+${[...reasons].map((reason) => `\n- Refused: ${reason}.`).join('')}
 `;
 }
 
@@ -48,7 +50,7 @@ function losses({ results }) {
       .toSorted((a, b) => value(a) - value(b));
     const ours = counting.find(isOurs);
     if (ours === undefined) return [];
-    const better = counting.slice(0, counting.indexOf(ours));
+    const better = counting.slice(0, counting.indexOf(ours)).filter(isCache);
     if (better.length === 0) return [];
     const shown = better.map(
       (each) => `${each.name} ${number(value(each))} (ours ${number(value(ours) / value(each))} ×)`,
@@ -81,6 +83,7 @@ ${table(['', ...Object.entries(columns).map(([figure, unit]) => `${figure}, ${un
 }
 
 const isOurs = ({ name }) => name.startsWith('turbocache');
+const isCache = ({ name }) => !name.startsWith('no cache');
 
 function table(head, rows) {
   const line = (cells) => `| ${cells.join(' | ')} |`;

@@ -5,6 +5,9 @@ import { LARGEST_DISTURBANCE } from './neighbours.mjs';
 /** Median absolute deviation over median above which a figure says more about the machine than about the cache. */
 export const LARGEST_SPREAD = 0.25;
 
+/** How much of a bound the machine alone may take. */
+export const LARGEST_FLOOR = 0.5;
+
 /** Reasons that hold for the whole run. */
 export function runRefusals({ machine, versionFaults }) {
   if (!isTooLoaded(machine)) return versionFaults;
@@ -15,6 +18,16 @@ export function runRefusals({ machine, versionFaults }) {
 export function figureRefusals(contestant, figure) {
   const reasons = contestantRefusals(contestant);
   return reasons.length > 0 ? reasons : spreadRefusals(contestant, figure);
+}
+
+/** Reasons not to hold a figure to its bound: `floor` is what the machine takes of it without any cache. */
+export function floorRefusals(floor, { figure, atMost }) {
+  if (floor === undefined) return [];
+  const { worst } = floor.figures[figure];
+  if (worst <= LARGEST_FLOOR * atMost) return [];
+  return [
+    `${floor.name}: up to ${percent(worst / atMost)} of the bound of ${figure}, at most ${percent(LARGEST_FLOOR)} may be`,
+  ];
 }
 
 /** Reasons not to use any figure of this contestant. */

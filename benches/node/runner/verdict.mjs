@@ -1,4 +1,4 @@
-import { contestantRefusals, figureRefusals } from './refusal.mjs';
+import { contestantRefusals, figureRefusals, floorRefusals } from './refusal.mjs';
 import { number, printTable } from './report.mjs';
 
 /**
@@ -23,6 +23,9 @@ export function verdict(target, results) {
   const isOfEachRound = reasons.length > 0 && !all.some((contestant) => contestantRefusals(contestant).length > 0);
   const agreed = isOfEachRound ? verdictOfEachRound(ours, peers, target) : undefined;
   const unit = scenario.columns[target.figure];
+  const found = reasons.length === 0 ? passed : (agreed ?? 'refused');
+  // What is good in spite of the machine is good.
+  const floored = found === 'fail' ? floorRefusals(find(target.floor), target) : [];
   return {
     ...target,
     value,
@@ -30,10 +33,10 @@ export function verdict(target, results) {
     theirs,
     ratio,
     unit,
-    reasons,
+    reasons: [...reasons, ...floored],
     passed,
     isOfEachRound: agreed !== undefined,
-    state: reasons.length === 0 ? passed : (agreed ?? 'refused'),
+    state: floored.length > 0 ? 'refused' : found,
   };
 }
 

@@ -13,6 +13,7 @@ export const massExpiry = [
     entrants: [
       ['turbocache, L1 only', 'turbocache'],
       ['lru-cache with ttl', 'lruCache'],
+      ['no cache: what the machine takes', 'machine'],
     ].map(([name, cache]) => async () => ({
       name,
       run: ({ quick }) =>

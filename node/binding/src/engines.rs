@@ -1,6 +1,7 @@
 //! Who shares an engine: hosts of this process that name the same namespace and server, across worker threads. An engine
 //! ends with the last of them.
 
+use crate::allocator;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Weak};
@@ -17,6 +18,7 @@ static SHARED: LazyLock<Mutex<HashMap<Identity, Weak<Engine>>>> = LazyLock::new(
 /// The engine of these options, and what they ask for in vain because it was there already with others. Without a
 /// namespace it is the caller's alone.
 pub fn open(options: Options, runtime: &Handle) -> Result<(Arc<Engine>, Vec<Error>)> {
+    allocator::tune(runtime);
     if options.namespace.is_none() {
         return start(options, runtime).map(|engine| (engine, Vec::new()));
     }

@@ -5,6 +5,7 @@
 //! adapter tier that lives in JavaScript ([`adapter`]), and who shares an engine with whom ([`engines`]).
 
 mod adapter;
+mod allocator;
 mod answer;
 mod completions;
 mod engines;
@@ -24,4 +25,4 @@ mod words;
 /// Requests are made on the event loop's thread and end on another, answers the other way round: an allocator for which
 /// freeing memory of another thread is no special case.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Mimalloc = allocator::Mimalloc;
