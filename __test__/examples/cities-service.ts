@@ -207,8 +207,10 @@ export function citiesService(): void {
 
   it('keeps the figures of countries under their version, beside those of other deploys', async () => {
     await a.get('/countries/FI');
-    const names = await redis.cli('KEYS', 'tc:{cities/countries*:country:FI}:v');
-    expect(names).toEqual(['tc:{cities/countries@2:country:FI}:v']);
+    // The answer does not wait until Redis has it.
+    const names = async () => (await redis.cli('KEYS', 'tc:{cities/countries*:country:FI}:v')) as string[];
+    await until('it is stored', async () => (await names()).length > 0);
+    expect(await names()).toEqual(['tc:{cities/countries@2:country:FI}:v']);
   });
 
   it('hands on at its end what each hour has brought', async () => {
