@@ -29,10 +29,11 @@ impl Openings {
         Start::Opening(sender)
     }
 
-    /// A batch is sent that has none.
+    /// A batch is sent that has none. After one that failed that means that there is nothing to look for.
     pub(super) fn behind(&self) -> Start {
         let newest = self.newest.lock();
-        let open = newest.as_ref().filter(|looked| !*looked.borrow());
+        let is_open = |looked: &&watch::Receiver<bool>| !*looked.borrow() && looked.has_changed().is_ok();
+        let open = newest.as_ref().filter(is_open);
         open.map_or(Start::Plain, |looked| Start::Behind(looked.clone()))
     }
 }
@@ -50,6 +51,27 @@ impl Start {
         match self {
             Self::Behind(looked) => looked.wait_for(|looked| *looked).await.is_ok(),
             Self::Opening(_) | Self::Plain => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_sent_behind_an_opening_counts_unless_that_fails_and_later_ones_do_in_any_case() {
+        for succeeds in [true, false] {
+            let openings = Openings::default();
+            let opening = openings.begin();
+            let mut behind = openings.behind();
+            assert!(matches!(behind, Start::Behind(_)));
+            if succeeds {
+                opening.settle();
+            }
+            drop(opening);
+            assert_eq!(behind.is_settled().await, succeeds);
+            assert!(matches!(openings.behind(), Start::Plain), "it succeeds: {succeeds}");
         }
     }
 }
